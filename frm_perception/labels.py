@@ -1,0 +1,141 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Label spaces: what the numbers in a label image mean, how they look, and which are drivable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+IGNORE = 255
+"""Label of a pixel that has no class (`vision_msgs/LabelInfo` calls it UNLABELED)."""
+
+
+@dataclass(frozen=True)
+class LabelSpace:
+    """
+    Class names in the order of their ids, their colours, and the classes a vehicle may drive on.
+
+    :param name: how manifests, commands and messages refer to it.
+    :param classes: class names; the position is the class id (0..254).
+    :param palette: one ``(red, green, blue)`` per class, 0..255.
+    :param drivable: names of the classes a vehicle may drive on.
+    :raises ValueError: names twice, colours missing, or a drivable class that does not exist.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+    drivable: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.classes) <= IGNORE:
+            raise ValueError(
+                f'label space {self.name!r} has {len(self.classes)} classes; 1 to {IGNORE} fit')
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError(f'label space {self.name!r} names a class twice: {self.classes}')
+        if len(self.palette) != len(self.classes):
+            raise ValueError(
+                f'label space {self.name!r} has {len(self.classes)} classes '
+                f'but {len(self.palette)} colours')
+        if any(len(rgb) != 3 or not all(0 <= v <= 255 for v in rgb) for rgb in self.palette):
+            raise ValueError(f'label space {self.name!r}: a colour is three values 0..255')
+        self._require_classes(self.drivable)
+
+    def _require_classes(self, names: Sequence[str]) -> None:
+        unknown = [name for name in names if name not in self.classes]
+        if unknown:
+            raise ValueError(
+                f'label space {self.name!r} has no class {", ".join(map(repr, unknown))}; '
+                f'it has {", ".join(self.classes)}')
+
+    def colors(self) -> NDArray[np.uint8]:
+        """Return a (256, 3) uint8 RGB table; ids without a class are black."""
+        table = np.zeros((256, 3), np.uint8)
+        table[:len(self.palette)] = self.palette
+        return table
+
+    def drivable_lut(self, classes: Sequence[str] = ()) -> NDArray[np.uint8]:
+        """
+        Return a (256,) uint8 table from class id to 255 (drivable) or 0.
+
+        :param classes: names that count as drivable; empty means the label space's own.
+        :raises ValueError: a name that is not in the label space.
+        """
+        names = tuple(classes) or self.drivable
+        self._require_classes(names)
+        table = np.zeros(256, np.uint8)
+        table[[self.classes.index(name) for name in names]] = 255
+        return table
+
+    def lut_to(self, other: LabelSpace, synonyms: Mapping[str, str]) -> NDArray[np.uint8]:
+        """
+        Return a (256,) uint8 table from this space's ids to another's.
+
+        :param synonyms: this space's name -> the other's, for names that differ. A class that
+            neither has the same name nor a synonym becomes :data:`IGNORE`.
+        :raises ValueError: a synonym that one of the two spaces does not have.
+        """
+        self._require_classes(tuple(synonyms))
+        other._require_classes(tuple(synonyms.values()))
+        table = np.full(256, IGNORE, np.uint8)
+        for index, name in enumerate(self.classes):
+            target = synonyms.get(name, name)
+            if target in other.classes:
+                table[index] = other.classes.index(target)
+        return table
+
+
+CAMVID = LabelSpace(
+    name='camvid',
+    classes=('sky', 'building', 'pole', 'road', 'pavement', 'tree', 'sign', 'fence', 'car',
+             'pedestrian', 'bicyclist'),
+    palette=((70, 130, 180), (70, 70, 70), (153, 153, 153), (128, 64, 128), (244, 35, 232),
+             (107, 142, 35), (220, 220, 0), (190, 153, 153), (0, 0, 142), (220, 20, 60),
+             (119, 11, 32)),
+    drivable=('road',))
+"""CamVid's 11 classes, in the order of the SegNet re-release; colours follow Cityscapes."""
+
+_CITYSCAPES_CLASSES = (
+    'road', 'sidewalk', 'building', 'wall', 'fence', 'pole', 'traffic light', 'traffic sign',
+    'vegetation', 'terrain', 'sky', 'person', 'rider', 'car', 'truck', 'bus', 'train',
+    'motorcycle', 'bicycle')
+_CITYSCAPES_PALETTE = (
+    (128, 64, 128), (244, 35, 232), (70, 70, 70), (102, 102, 156), (190, 153, 153),
+    (153, 153, 153), (250, 170, 30), (220, 220, 0), (107, 142, 35), (152, 251, 152),
+    (70, 130, 180), (220, 20, 60), (255, 0, 0), (0, 0, 142), (0, 0, 70), (0, 60, 100),
+    (0, 80, 100), (0, 0, 230), (119, 11, 32))
+
+CITYSCAPES = LabelSpace('cityscapes', _CITYSCAPES_CLASSES, _CITYSCAPES_PALETTE, ('road',))
+"""The 19 train ids of Cityscapes."""
+
+BDD100K = LabelSpace('bdd100k', _CITYSCAPES_CLASSES, _CITYSCAPES_PALETTE, ('road',))
+"""BDD100K's semantic segmentation uses the 19 train ids of Cityscapes."""
+
+_SPACES = {space.name: space for space in (CAMVID, CITYSCAPES, BDD100K)}
+
+
+def label_space(name: str) -> LabelSpace:
+    """
+    Return the label space of that name.
+
+    :raises ValueError: no such name; the message lists those that exist.
+    """
+    if name not in _SPACES:
+        raise ValueError(f'no label space {name!r}; there are {", ".join(_SPACES)}')
+    return _SPACES[name]
