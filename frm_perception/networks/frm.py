@@ -66,12 +66,20 @@ class DisentangledNonLocal(nn.Module):
         # it off as well keeps the logits small.
         query = query - query.mean(2, keepdim=True)
         key = key - key.mean(2, keepdim=True)
-        pairwise = torch.softmax(torch.matmul(query.transpose(1, 2) * self.scale, key), dim=2)
+        pairwise = _softmax_of_products(query.transpose(1, 2) * self.scale, key)
         unary = torch.softmax(self.saliency(x).flatten(2), dim=2)
         mixed = torch.matmul(pairwise, value) + torch.matmul(unary, value)
         mixed = mixed.transpose(1, 2).unflatten(2, (x.shape[2], x.shape[3]))
         result: Tensor = self.out(mixed)
         return result
+
+
+def _softmax_of_products(rows: Tensor, columns: Tensor) -> Tensor:
+    """(B, N, d) and (B, d, N) -> (B, N, N); the logits are large, so never in 16 bits."""
+    if rows.dtype != torch.float32:
+        with torch.autocast(rows.device.type, enabled=False):
+            return torch.softmax(torch.matmul(rows.float(), columns.float()), dim=2)
+    return torch.softmax(torch.matmul(rows, columns), dim=2)
 
 
 class FeatureRefinement(nn.Module):

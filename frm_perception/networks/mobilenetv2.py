@@ -23,14 +23,27 @@ _STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3
            (6, 160, 3, 2), (6, 320, 1, 1))
 
 
-def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1,
-          activate: bool = True) -> nn.Sequential:
-    layers: list[nn.Module] = [
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(outputs)]
-    if activate:
-        layers.append(nn.ReLU6(inplace=True))
-    return nn.Sequential(*layers)
+class ConvNorm(nn.Module):
+    """
+    Convolution, batch normalisation and, unless it projects, ReLU6.
+
+    With stride 2 the border is added below and to the right only, as TensorFlow pads: the public
+    ImageNet weights are trained so, and lose much of their accuracy half a cell off.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1,
+                 groups: int = 1, activate: bool = True) -> None:
+        super().__init__()
+        self.pad = nn.ZeroPad2d((0, 1, 0, 1)) if stride == 2 else nn.Identity()
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, groups=groups, bias=False,
+                              padding=kernel // 2 if stride == 1 else 0)
+        self.norm = nn.BatchNorm2d(outputs)
+        self.activation = nn.ReLU6(inplace=True) if activate else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) -> (B, outputs, H/stride, W/stride); H, W multiples of stride."""
+        result: Tensor = self.activation(self.norm(self.conv(self.pad(x))))
+        return result
 
 
 class InvertedResidual(nn.Module):
@@ -40,9 +53,9 @@ class InvertedResidual(nn.Module):
         super().__init__()
         hidden = inputs * expansion
         self.shortcut = stride == 1 and inputs == outputs
-        layers = [] if expansion == 1 else [_conv(inputs, hidden, 1)]
-        layers += [_conv(hidden, hidden, 3, stride, groups=hidden),
-                   _conv(hidden, outputs, 1, activate=False)]
+        layers = [] if expansion == 1 else [ConvNorm(inputs, hidden, 1)]
+        layers += [ConvNorm(hidden, hidden, 3, stride, groups=hidden),
+                   ConvNorm(hidden, outputs, 1, activate=False)]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -55,12 +68,12 @@ class MobileNetV2(nn.Module):
     """MobileNetV2 1.0 without its last 1x1 convolution and classifier: four feature maps."""
 
     channels = (24, 32, 96, 320)
-    mean = (127.5, 127.5, 127.5)
-    std = (127.5, 127.5, 127.5)
+    mean = (128.0, 128.0, 128.0)
+    std = (128.0, 128.0, 128.0)
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = _conv(3, 32, 3, stride=2)
+        self.stem = ConvNorm(3, 32, 3, stride=2)
         blocks: list[nn.Module] = []
         inputs = 32
         for expansion, channels, count, stride in _STAGES:
