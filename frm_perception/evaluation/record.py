@@ -1,0 +1,111 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""What belongs beside measured figures: where, with what and from which commit they come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+from importlib import metadata
+import json
+import os
+from pathlib import Path
+import platform
+import subprocess
+import tempfile
+
+import numpy as np
+
+
+def provenance(packages: Sequence[str]) -> dict[str, object]:
+    """
+    Return machine, commit and versions, ready for :func:`write_json`.
+
+    :param packages: distributions whose versions matter; one that is not installed is left out.
+    """
+    return {'machine': _machine(), 'commit': _commit(), 'versions': _versions(packages)}
+
+
+def percentiles(values: Sequence[float]) -> dict[str, float]:
+    """Return ``p50``, ``p95``, ``p99`` and ``max`` of values, empty if there are none."""
+    if not values:
+        return {}
+    p50, p95, p99 = np.percentile(np.asarray(values, np.float64), [50, 95, 99])
+    return {'p50': float(p50), 'p95': float(p95), 'p99': float(p99), 'max': float(max(values))}
+
+
+def write_json(path: Path, content: Mapping[str, object]) -> None:
+    """
+    Write a JSON file that is there whole or not at all, and make its folder.
+
+    :raises OSError: the file cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
+    try:
+        with os.fdopen(handle, 'w', encoding='utf-8') as file:
+            json.dump(content, file, indent=2)
+            file.write('\n')
+        # mkstemp lets only the owner read; a result is for everybody whom the umask lets.
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _machine() -> dict[str, object]:
+    return {
+        'cpu': _cpu_name(),
+        'cores': len(os.sched_getaffinity(0)),
+        'load': os.getloadavg()[0],
+        'architecture': platform.machine(),
+        'os': platform.freedesktop_os_release().get('PRETTY_NAME', platform.system()),
+        'kernel': platform.release(),
+    }
+
+
+def _cpu_name() -> str:
+    for line in Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines():
+        # x86 has 'model name'; ARM has it on some kernels only.
+        if line.startswith('model name'):
+            return line.partition(':')[2].strip()
+    return platform.machine()
+
+
+def _commit() -> str:
+    # Only where git knows this very file: an installed package may lie in somebody else's
+    # repository, whose commit says nothing about it.
+    here = Path(__file__)
+    try:
+        subprocess.run(['git', 'ls-files', '--error-unmatch', here.name], cwd=here.parent,
+                       check=True, capture_output=True)
+        found = subprocess.run(
+            ['git', 'describe', '--always', '--dirty', '--abbrev=40', '--exclude=*'],
+            cwd=here.parent, check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError):
+        return 'unknown'
+    return found.stdout.strip()
+
+
+def _versions(packages: Sequence[str]) -> dict[str, str]:
+    versions = {'python': platform.python_version()}
+    for package in packages:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
