@@ -1,0 +1,102 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""
+From camera pixels to network pixels and back.
+
+Coordinates are continuous: pixel ``i`` covers ``[i, i + 1)`` and its centre is at ``i + 0.5``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from frm_perception.runtime.pixels import to_rgb
+
+_BILINEAR_REACH = 2
+"""Bilinear sampling reads 2x2 pixels: shrinking by more skips pixels, and thin poles flicker."""
+
+
+@dataclass(frozen=True)
+class Letterbox:
+    """
+    A camera image within a network's input: scaled, whole, with its aspect ratio kept.
+
+    The image lies at the top left, so its pixels begin at a cell of every stride, nothing is
+    shifted by half a border, and cutting the border off is ``[:height, :width]``. The border at
+    the bottom or at the right is filled with the padding colour that the network was trained
+    with.
+
+    :param image: (height, width) of the camera image.
+    :param network: (height, width) of the network's input.
+    :param content: (height, width) of the part of the input that shows the image.
+    """
+
+    image: tuple[int, int]
+    network: tuple[int, int]
+    content: tuple[int, int]
+
+    @classmethod
+    def fit(cls, image: tuple[int, int], network: tuple[int, int]) -> Letterbox:
+        """
+        Return the largest fit of an image into a network's input; both (height, width).
+
+        :raises ValueError: a size that is not positive.
+        """
+        if min(*image, *network) < 1:
+            raise ValueError(f'cannot fit an image of {image} pixels into {network}')
+        scale = min(network[0] / image[0], network[1] / image[1])
+        # An image of 4000x1 pixels would round to no row at all.
+        height, width = (min(max(round(side * scale), 1), most)
+                         for side, most in zip(image, network))
+        return cls(image, network, (height, width))
+
+    def forward(self, image: NDArray[np.uint8], encoding: str, out: NDArray[np.uint8],
+                padding: tuple[int, int, int]) -> None:
+        """
+        Write a camera image into a network's input, scaled once and straight to its place.
+
+        Scaling comes before the colour conversion, which then has fewer pixels to convert.
+
+        :param image: (H, W, channels) or (H, W) uint8 of the size given to :meth:`fit`, checked.
+        :param encoding: one of :data:`frm_perception.runtime.pixels.CHANNELS`.
+        :param out: (h, w, 3) uint8 RGB, contiguous; every pixel is written.
+        :param padding: RGB colour of the border.
+        """
+        height, width = self.content
+        region = out[:height, :width]
+        shrinks = max(self.image[0] / height, self.image[1] / width) > _BILINEAR_REACH
+        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        if encoding == 'rgb8':
+            cv2.resize(image, (width, height), dst=region, interpolation=how)
+        else:
+            to_rgb(np.asarray(cv2.resize(image, (width, height), interpolation=how)), encoding,
+                   region)
+        out[height:] = padding
+        out[:height, width:] = padding
+
+    def to_network(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map (..., 2) camera coordinates (y, x) to the network's input."""
+        return points * self._scale()
+
+    def to_image(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map (..., 2) coordinates (y, x) of the network's input back to the camera."""
+        return points / self._scale()
+
+    def _scale(self) -> NDArray[np.float64]:
+        # Each axis by itself: rounding the content to whole pixels scales them differently.
+        return np.array(self.content, np.float64) / np.array(self.image, np.float64)

@@ -1,0 +1,117 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""
+Look into a serialised ONNX model for tensors that are kept in other files.
+
+ONNX Runtime resolves such references against the process's working directory when a model is
+given as bytes, so the checksum of the model would say nothing about the weights. The few lines
+of the protobuf wire format needed to find them spare the vehicle the ``onnx`` package.
+Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto (ONNX IR 3 and later).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+_VARINT = 0
+_FIXED64 = 1
+_BYTES = 2
+_FIXED32 = 5
+
+_TENSOR = 'tensor'
+# message -> field number -> message that lies there; only the ways that lead to a tensor.
+_SCHEMA: dict[str, dict[int, str]] = {
+    'model': {7: 'graph', 20: 'training', 25: 'function'},
+    'training': {1: 'graph', 2: 'graph'},
+    'function': {7: 'node', 11: 'attribute'},
+    'graph': {1: 'node', 5: _TENSOR, 15: 'sparse'},
+    'node': {5: 'attribute'},
+    'attribute': {5: _TENSOR, 6: 'graph', 10: _TENSOR, 11: 'graph', 22: 'sparse', 23: 'sparse'},
+    'sparse': {1: _TENSOR, 2: _TENSOR},
+    _TENSOR: {},
+}
+_TENSOR_NAME = 8
+_TENSOR_EXTERNAL_DATA = 13
+_TENSOR_DATA_LOCATION = 14
+_MAX_DEPTH = 64
+
+
+def external_tensors(model: bytes) -> list[str]:
+    """
+    Return the names of the tensors of a serialised ``ModelProto`` that are kept outside it.
+
+    :raises ValueError: the bytes are not a well-formed protobuf message.
+    """
+    names: list[str] = []
+    stack: list[tuple[str, memoryview, int]] = [('model', memoryview(model), 0)]
+    while stack:
+        message, data, depth = stack.pop()
+        if depth > _MAX_DEPTH:
+            raise ValueError(f'graphs are nested more than {_MAX_DEPTH} deep')
+        if message == _TENSOR:
+            names.extend(_external_name(data))
+            continue
+        for number, wire, value in _fields(data):
+            child = _SCHEMA[message].get(number)
+            if child is not None and wire == _BYTES:
+                assert isinstance(value, memoryview)
+                stack.append((child, value, depth + 1))
+    return names
+
+
+def _external_name(tensor: memoryview) -> list[str]:
+    name = ''
+    external = False
+    for number, wire, value in _fields(tensor):
+        if number == _TENSOR_NAME and isinstance(value, memoryview):
+            name = bytes(value).decode('utf-8', 'replace')
+        elif number == _TENSOR_EXTERNAL_DATA and wire == _BYTES:
+            external = True
+        elif number == _TENSOR_DATA_LOCATION and value != 0:
+            external = True
+    return [name or '(unnamed)'] if external else []
+
+
+def _fields(data: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
+    position = 0
+    while position < len(data):
+        key, position = _varint(data, position)
+        number, wire = key >> 3, key & 7
+        if wire == _VARINT:
+            value, position = _varint(data, position)
+            yield number, wire, value
+            continue
+        if wire == _BYTES:
+            size, position = _varint(data, position)
+        elif wire in (_FIXED64, _FIXED32):
+            size = 8 if wire == _FIXED64 else 4
+        else:
+            raise ValueError(f'not an ONNX file: wire type {wire}')
+        if position + size > len(data):
+            raise ValueError('the ONNX file ends in the middle of a field')
+        yield number, wire, data[position:position + size]
+        position += size
+
+
+def _varint(data: memoryview, position: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        if position >= len(data):
+            raise ValueError('the ONNX file ends in the middle of a number')
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+    raise ValueError('not an ONNX file: a number of more than ten bytes')

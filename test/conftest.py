@@ -1,0 +1,41 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""What all tests share: an isolated ROS domain, and a model bundle that needs no training."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+# Modules that several tests use lie beside this file; importlib mode adds no folder by itself.
+sys.path.insert(0, str(Path(__file__).parent))
+
+from tiny_bundle import write_tiny_bundle  # noqa: E402
+
+# Before anything imports rclpy, and inherited by the processes that tests start. Two test runs on
+# one machine must not hear each other: domains 1 to 101 are free of the ephemeral ports of Linux
+# (https://docs.ros.org/en/jazzy/Concepts/Intermediate/About-Domain-ID.html).
+os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 101)
+os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+if os.environ.get('ROS_DISTRO') == 'humble':
+    os.environ['ROS_LOCALHOST_ONLY'] = '1'  # its only way; later distributions warn about it
+
+
+@pytest.fixture
+def tiny_bundle(tmp_path: Path) -> Path:
+    """Return the folder of a freshly written tiny bundle, in a folder of models of its own."""
+    return write_tiny_bundle(tmp_path / 'models')
