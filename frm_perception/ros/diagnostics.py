@@ -1,0 +1,132 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""What `/diagnostics` says: a status for each camera and one for the engine."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus
+from diagnostic_msgs.msg import KeyValue
+
+from frm_perception.ros.mailbox import FrameCounts
+
+WINDOW = 512
+"""Percentiles are over so many of the latest frames."""
+
+_CLOCKS_DISAGREE_MS = 60e3
+
+
+class TimingWindow:
+    """The latest durations of one kind, written by the worker and read by the executor."""
+
+    def __init__(self) -> None:
+        self._values: deque[float] = deque(maxlen=WINDOW)
+        self._lock = threading.Lock()
+
+    def add(self, milliseconds: float) -> None:
+        """Take in one duration."""
+        with self._lock:
+            self._values.append(milliseconds)
+
+    def percentiles(self) -> tuple[float, float, float] | None:
+        """Return p50, p95 and p99 in milliseconds; None before the first duration."""
+        with self._lock:
+            values = list(self._values)
+        if not values:
+            return None
+        p50, p95, p99 = np.percentile(values, (50, 95, 99))
+        return float(p50), float(p95), float(p99)
+
+
+@dataclass
+class CameraRecord:
+    """
+    What the node remembers of one camera while it is configured.
+
+    :param topic: resolved name of the input.
+    :param latency: from the image's stamp to the published answer, on the node's clock.
+    :param inference: the engine's share of it, on the steady clock.
+    :param last_arrival: steady time of the latest message, or of activation, in seconds.
+    :param last_problem: what was wrong with the latest frame that got no answer for a fault.
+    :param reported: the counts when the status was last made.
+    """
+
+    topic: str
+    latency: TimingWindow = field(default_factory=TimingWindow)
+    inference: TimingWindow = field(default_factory=TimingWindow)
+    last_arrival: float = 0.0
+    last_problem: str = ''
+    reported: FrameCounts = FrameCounts()
+
+
+def camera_status(
+        name: str, record: CameraRecord, counts: FrameCounts, silence: float | None
+) -> DiagnosticStatus:
+    """
+    Return one camera's status and remember its counts for the next.
+
+    :param name: name of the status.
+    :param silence: seconds since the last message where that is too long; else None.
+    """
+    before, record.reported = record.reported, counts
+    latency = record.latency.percentiles()
+    level, message = DiagnosticStatus.OK, 'images are answered'
+    if counts.failed > before.failed:
+        level, message = DiagnosticStatus.ERROR, f'frames fail: {record.last_problem}'
+    elif counts.malformed > before.malformed:
+        level, message = DiagnosticStatus.WARN, f'malformed images: {record.last_problem}'
+    elif silence is not None:
+        level, message = DiagnosticStatus.WARN, f'no image for {silence:.0f} s'
+    elif latency is not None and abs(latency[0]) > _CLOCKS_DISAGREE_MS:
+        level, message = DiagnosticStatus.WARN, (
+            f"the images' stamps are {abs(latency[0]) / 1e3:.0f} s away from the node's clock: "
+            'is use_sim_time set as it should be?')
+    elif counts.received == before.received:
+        message = 'no image since the last report'
+    values: dict[str, object] = {
+        'topic': record.topic,
+        'received': counts.received,
+        'answered': counts.answered,
+        'dropped': counts.dropped,
+        'malformed': counts.malformed,
+        'failed': counts.failed,
+        'in_flight': counts.in_flight,
+        **_percentile_values('latency', latency),
+        **_percentile_values('inference', record.inference.percentiles()),
+        'last_problem': record.last_problem,
+    }
+    return make_status(name, level, message, values)
+
+
+def make_status(
+        name: str, level: bytes, message: str, values: Mapping[str, object]
+) -> DiagnosticStatus:
+    """Return a status; `hardware_id` is left to those who aggregate."""
+    return DiagnosticStatus(
+        name=name, level=level, message=message,
+        values=[KeyValue(key=key, value=str(value)) for key, value in values.items()])
+
+
+def _percentile_values(
+        kind: str, percentiles: tuple[float, float, float] | None
+) -> dict[str, str]:
+    """Return `<kind>_p50_ms` and so on; empty text before the first frame."""
+    texts = ['', '', ''] if percentiles is None else [f'{value:.1f}' for value in percentiles]
+    return {f'{kind}_p{rank}_ms': text for rank, text in zip((50, 95, 99), texts)}

@@ -1,0 +1,53 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""
+`vision_msgs/LabelInfo`: tells consumers such as Nav2's semantic layer what label values mean.
+
+vision_msgs is optional, and this module is untested where it is missing: PyPI has no wheel of it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy
+from rclpy.qos import QoSProfile
+from rclpy.qos import ReliabilityPolicy
+
+from frm_perception.labels import LabelSpace
+
+LATCHED = QoSProfile(
+    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+def publish_label_info(node: Node, topic: str, space: LabelSpace) -> Publisher | None:
+    """
+    Publish the classes once, for whoever subscribes later as well.
+
+    :return: the publisher, to be kept as long as the information holds; None without vision_msgs.
+    """
+    try:
+        from vision_msgs.msg import LabelInfo
+        from vision_msgs.msg import VisionClass
+    except ImportError:
+        return None
+    message: Any = LabelInfo()
+    message.header.stamp = node.get_clock().now().to_msg()
+    message.class_map = [
+        VisionClass(class_id=index, class_name=name) for index, name in enumerate(space.classes)]
+    publisher = node.create_publisher(LabelInfo, topic, LATCHED)
+    publisher.publish(message)
+    return publisher

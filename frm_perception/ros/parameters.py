@@ -1,0 +1,242 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""
+The node's parameters: names, defaults, descriptions, and what each of them accepts.
+
+A value that is wrong by itself is refused when it is set, or at start-up. Whether a model fits the
+values is found out by `configure`, which reads the models.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import fields
+from typing import Any
+
+from rcl_interfaces.msg import IntegerRange
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.exceptions import InvalidTopicNameException
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.validate_topic_name import validate_topic_name
+
+from frm_perception.runtime.engine import PROVIDERS
+from frm_perception.runtime.segmenter import OUTPUT_SIZES
+
+MAX_THREADS = 256
+
+_RESOLUTION = re.compile(r'auto|[1-9][0-9]{0,4}x[1-9][0-9]{0,4}')
+_NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*')
+
+
+class ParameterError(ValueError):
+    """A parameter's value cannot be used; the text says which, why, and what is possible."""
+
+
+@dataclass(frozen=True)
+class SegmenterParameters:
+    """
+    The values of one configuration, checked.
+
+    :param cameras: prefixes of the topics, one a camera.
+    :param transport: `raw` or `compressed`.
+    :param model_dir: folder of bundles; empty means the models that came with the package.
+    :param backbone: which bundle; `auto` is the default of `model_dir`.
+    :param resolution: `auto` or `HEIGHTxWIDTH` of the network's input.
+    :param precision: which of the bundle's models.
+    :param provider: what ONNX Runtime computes on.
+    :param require_provider: refuse to configure when `provider` is not really used.
+    :param threads: threads of one inference; 0 leaves it to ONNX Runtime.
+    :param output_size: `camera` or `network`.
+    :param drivable_classes: names of classes; none means the label space's own.
+    """
+
+    cameras: tuple[str, ...]
+    transport: str
+    model_dir: str
+    backbone: str
+    resolution: str
+    precision: str
+    provider: str
+    require_provider: bool
+    threads: int
+    output_size: str
+    drivable_classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ParameterSpec:
+    """
+    One parameter as users see it.
+
+    :param possible: what is accepted, as text for descriptors, messages and `--help`.
+    :param accepts: whether a value of the right type is one of those.
+    """
+
+    default: Any
+    description: str
+    possible: str
+    accepts: Callable[[Any], bool]
+    range: tuple[int, int] | None = None
+
+    @property
+    def type(self) -> Parameter.Type:
+        """Type of the parameter, which is that of its default."""
+        return Parameter.Type.from_parameter_value(self.default)
+
+    def descriptor(self) -> ParameterDescriptor:
+        """Return what `ros2 param describe` shows."""
+        ranges = []
+        if self.range is not None:
+            ranges.append(IntegerRange(from_value=self.range[0], to_value=self.range[1], step=1))
+        return ParameterDescriptor(
+            description=f'{self.description} Takes effect in configure.',
+            additional_constraints=f'Possible: {self.possible}.', integer_range=ranges)
+
+
+def _choice(default: str, description: str, *choices: str) -> ParameterSpec:
+    return ParameterSpec(default, description, ', '.join(choices), lambda v: v in choices)
+
+
+def _are_cameras(names: Sequence[str]) -> bool:
+    try:
+        for name in names:
+            validate_topic_name(f'{name}/image_raw')
+    except InvalidTopicNameException:
+        return False
+    return 0 < len(names) == len(set(names)) and all(names)
+
+
+SPECS: Mapping[str, ParameterSpec] = {
+    'cameras': ParameterSpec(
+        ['camera'],
+        'Cameras C: the node reads C/image_raw and publishes C/segmentation/label and '
+        'C/segmentation/drivable. One engine serves all of them.',
+        "a list of different topic prefixes such as ['front', 'rear']", _are_cameras),
+    'transport': _choice(
+        'raw',
+        'Form of the input: raw reads C/image_raw (sensor_msgs/Image), compressed reads '
+        'C/image_raw/compressed (sensor_msgs/CompressedImage, JPEG or PNG).',
+        'raw', 'compressed'),
+    'model_dir': ParameterSpec(
+        '', 'Folder of model bundles.',
+        'a path, or empty for the models that came with the package', lambda _: True),
+    'backbone': ParameterSpec(
+        'auto',
+        'Backbone that the model must have. Configure lists those that are there if it is not.',
+        "auto (the default that model_dir names), or a backbone's name",
+        lambda v: bool(_NAME.fullmatch(v))),
+    'resolution': ParameterSpec(
+        'auto',
+        'Size of the network input. Configure names the nearest sizes that fit the model if this '
+        'one does not.',
+        "auto (the model's own), or HEIGHTxWIDTH such as 384x640",
+        lambda v: bool(_RESOLUTION.fullmatch(v))),
+    'precision': ParameterSpec(
+        'fp32',
+        'Precision of the model. Configure lists those that are there if it is not.',
+        'the name of a precision of the model, such as fp32', lambda v: bool(_NAME.fullmatch(v))),
+    'provider': _choice(
+        'auto',
+        'What ONNX Runtime computes on. What is really used is measured in configure, logged, '
+        'and part of /diagnostics.',
+        *PROVIDERS),
+    'require_provider': ParameterSpec(
+        False, 'Let configure fail when the provider asked for is not really used.',
+        'true, false', lambda _: True),
+    'threads': ParameterSpec(
+        0, 'Threads of one inference; 0 leaves it to ONNX Runtime.', f'0 to {MAX_THREADS}',
+        lambda v: 0 <= v <= MAX_THREADS, (0, MAX_THREADS)),
+    'output_size': _choice(
+        'camera',
+        "Size of label and drivable images: the camera image's, or the network's grid without "
+        'the border that fills up its input.',
+        *OUTPUT_SIZES),
+    'drivable_classes': ParameterSpec(
+        [''],
+        'Classes that count as drivable. Configure lists the classes if one does not exist.',
+        "a list of class names; [''] means those that the model names", lambda _: True),
+}
+"""Every parameter of the node by name, in the order of :class:`SegmenterParameters`."""
+
+
+def declare_parameters(node: Node) -> None:
+    """
+    Declare every parameter with its descriptor and the value from command line or file.
+
+    :raises ParameterError: values that cannot be; the text has a line for each.
+    """
+    # rclpy has no public way to see overrides before declaring, and its own errors name neither
+    # the other wrong parameters nor what is possible.
+    overrides = node._parameter_overrides
+    problems = []
+    for name, spec in SPECS.items():
+        value = spec.default
+        if name in overrides:
+            value = _without_emptiness(overrides[name].value, spec)
+            if (Parameter.Type.from_parameter_value(value) != spec.type
+                    or not spec.accepts(value)):
+                problems.append(_refusal(name, spec, value))
+        if not problems:
+            node.declare_parameter(name, value, spec.descriptor(), ignore_override=True)
+    if problems:
+        raise ParameterError('\n'.join(problems))
+
+
+def unknown_parameters(node: Node) -> list[str]:
+    """Return names given on the command line or in a file that the node has not declared."""
+    return [name for name in node._parameter_overrides if not node.has_parameter(name)]
+
+
+def check_changes(parameters: Sequence[Parameter]) -> None:
+    """
+    Check values that somebody wants to set; rclpy has checked types and ranges.
+
+    :raises ParameterError: a value that cannot be.
+    """
+    for parameter in parameters:
+        spec = SPECS.get(parameter.name)
+        if spec is not None and not spec.accepts(parameter.value):
+            raise ParameterError(_refusal(parameter.name, spec, parameter.value))
+
+
+def read_parameters(node: Node) -> SegmenterParameters:
+    """Return the values as they are now."""
+    values = {field.name: node.get_parameter(field.name).value
+              for field in fields(SegmenterParameters)}
+    values['cameras'] = tuple(values['cameras'])
+    values['drivable_classes'] = tuple(name for name in values['drivable_classes'] if name)
+    return SegmenterParameters(**values)
+
+
+def describe_parameters() -> str:
+    """Return the parameters as text for `--help`."""
+    lines = []
+    for name, spec in SPECS.items():
+        lines += [f'  {name} (default: {spec.default!r})', f'      {spec.description}',
+                  f'      Possible: {spec.possible}.']
+    return '\n'.join(lines)
+
+
+def _without_emptiness(value: Any, spec: ParameterSpec) -> Any:
+    """Undo what ROS makes of an empty list, which has no type and arrives as None."""
+    return [''] if value is None and isinstance(spec.default, list) else value
+
+
+def _refusal(name: str, spec: ParameterSpec, value: Any) -> str:
+    return f'parameter {name} cannot be {value!r}; possible: {spec.possible}'

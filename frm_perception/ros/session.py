@@ -1,0 +1,214 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Everything that exists from `configure` to `cleanup`: engine, topics, worker and records."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from functools import partial
+from pathlib import Path
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.lifecycle import LifecycleNode
+
+from frm_perception.ros.camera_topics import CameraTopics
+from frm_perception.ros.camera_topics import Message
+from frm_perception.ros.compressed_images import check_compressed_image
+from frm_perception.ros.compressed_images import read_compressed_image
+from frm_perception.ros.diagnostics import CameraRecord
+from frm_perception.ros.diagnostics import camera_status
+from frm_perception.ros.diagnostics import make_status
+from frm_perception.ros.image_messages import MalformedImage
+from frm_perception.ros.image_messages import check_image
+from frm_perception.ros.image_messages import mono8_message
+from frm_perception.ros.image_messages import read_image
+from frm_perception.ros.log_throttle import LogThrottle
+from frm_perception.ros.mailbox import Mailboxes
+from frm_perception.ros.mailbox import Outcome
+from frm_perception.ros.parameters import SegmenterParameters
+from frm_perception.ros.worker import Worker
+from frm_perception.runtime.bundle import find_bundle
+from frm_perception.runtime.segmenter import Segmenter
+from frm_perception.runtime.share import share_folder
+
+SILENCE_S = 5.0
+"""An active camera without a message for so long is worth a warning."""
+_REPEAT_S = 10.0
+
+
+class Session:
+    """
+    One configuration of the node at work.
+
+    Made by `configure`, started by `activate`, stopped by `deactivate`, closed by `cleanup`.
+
+    :param node: creates the ROS entities and lends its clock and logger.
+    :param parameters: what to load and which cameras to serve.
+    """
+
+    def __init__(self, node: LifecycleNode, parameters: SegmenterParameters) -> None:
+        self._node = node
+        self._logger = node.get_logger()
+        self._parameters = parameters
+        self._throttle = LogThrottle(_REPEAT_S)
+        self._segmenter: Segmenter | None = None
+        self._mailboxes: Mailboxes[Message] = Mailboxes(parameters.cameras)
+        self._worker: Worker[Message] = Worker(self._mailboxes, self._answer, self._report)
+        self._topics = {camera: CameraTopics(node, camera, parameters.transport)
+                        for camera in parameters.cameras}
+        self._records = {camera: CameraRecord(topics.input)
+                         for camera, topics in self._topics.items()}
+        self.active = False
+
+    def open(self) -> None:
+        """
+        Load the model, prove it with an inference, and create the outputs.
+
+        After an error :meth:`close` frees what was made until then.
+        """
+        asked = self._parameters
+        models = Path(asked.model_dir).expanduser() if asked.model_dir else share_folder('models')
+        bundle = find_bundle(models, asked.backbone, asked.precision)
+        self._segmenter = Segmenter.load(
+            bundle, resolution=asked.resolution, precision=asked.precision,
+            provider=asked.provider, require_provider=asked.require_provider,
+            threads=asked.threads, drivable_classes=asked.drivable_classes)
+        info = self._segmenter.info
+        if info.fallback is not None:
+            self._logger.warning(info.fallback)
+        height, width = info.resolution
+        self._logger.info(
+            f'loaded {bundle.name} ({info.network}, {info.backbone}) from {bundle.folder}: '
+            f'{info.precision} at {height}x{width} (height x width) on {info.provider}')
+        for topics in self._topics.values():
+            topics.open(bundle.label_space)
+        if not all(topics.announces_labels for topics in self._topics.values()):
+            self._logger.info('vision_msgs is not installed: no segmentation/label_info')
+
+    def start(self) -> None:
+        """Take frames and answer them."""
+        self.active = True
+        self._worker.start()
+        for camera, topics in self._topics.items():
+            self._records[camera].last_arrival = time.monotonic()
+            topics.subscribe(partial(self._receive, camera))
+
+    def stop(self) -> None:
+        """Take no more frames; wait for the one in work. The counts stay."""
+        self.active = False
+        for topics in self._topics.values():
+            topics.unsubscribe()
+        self._worker.stop()
+
+    def close(self) -> None:
+        """Stop, destroy the topics and free the engine."""
+        self.stop()
+        for topics in self._topics.values():
+            topics.close()
+        if self._segmenter is not None:
+            self._segmenter.close()
+            self._segmenter = None
+
+    def warn_of_silence(self) -> None:
+        """Log, once in a while, which cameras an active node has not heard of for too long."""
+        for camera, topics in self._topics.items():
+            silence = self._silence(camera)
+            if silence is not None and self._throttle.allows(camera, 'silence'):
+                self._logger.warning(
+                    f'no image on {topics.input} for {silence:.0f} s: '
+                    f'{topics.describe_publishers()}')
+
+    def statuses(self) -> list[DiagnosticStatus]:
+        """Return the engine's status and one for each camera."""
+        statuses = [self._engine_status()]
+        for camera, record in self._records.items():
+            statuses.append(camera_status(
+                f'{self._node.get_name()}: {camera}', record, self._mailboxes.counts(camera),
+                self._silence(camera)))
+        return statuses
+
+    def _silence(self, camera: str) -> float | None:
+        """Return the seconds without a message where that is too long for an active node."""
+        silence = time.monotonic() - self._records[camera].last_arrival
+        return silence if self.active and silence > SILENCE_S else None
+
+    def _engine_status(self) -> DiagnosticStatus:
+        assert self._segmenter is not None, 'a session that is not open has no status'
+        info = self._segmenter.info
+        height, width = info.resolution
+        fallback = info.fallback
+        return make_status(
+            f'{self._node.get_name()}: engine',
+            DiagnosticStatus.OK if fallback is None else DiagnosticStatus.WARN,
+            fallback or ('active' if self.active else 'inactive'),
+            {
+                'state': 'active' if self.active else 'inactive',
+                'model': info.bundle,
+                'network': info.network,
+                'backbone': info.backbone,
+                'precision': info.precision,
+                'resolution': f'{height}x{width}',
+                'provider_asked': info.provider_asked,
+                'provider': info.provider,
+                'threads': info.threads,
+                'output_size': self._parameters.output_size,
+            })
+
+    def _receive(self, camera: str, message: Message) -> None:
+        """Executor's thread: put the frame in its mailbox, unless it is plainly malformed."""
+        self._records[camera].last_arrival = time.monotonic()
+        check = check_image if self._parameters.transport == 'raw' else check_compressed_image
+        try:
+            check(message)
+        except MalformedImage as error:
+            self._mailboxes.reject(camera)
+            self._report(camera, Outcome.MALFORMED, error)
+        else:
+            self._mailboxes.put(camera, message)
+
+    def _answer(self, camera: str, message: Message) -> None:
+        """Worker's thread: from a message to its published answer."""
+        assert self._segmenter is not None, 'the worker runs only while the session is open'
+        if self._parameters.transport == 'raw':
+            image, encoding = read_image(message)
+        else:
+            image, encoding = read_compressed_image(message), 'bgr8'
+        answer = self._segmenter.segment(image, encoding, self._parameters.output_size)
+        topics = self._topics[camera]
+        topics.publish('label', mono8_message(message.header, answer.labels))
+        topics.publish('drivable', mono8_message(message.header, answer.drivable))
+        record = self._records[camera]
+        record.inference.add(answer.timings['infer'])
+        record.latency.add(self._age_ms(message))
+
+    def _age_ms(self, message: Message) -> float:
+        """Return the time from the message's stamp to now, in milliseconds, on the node's clock."""
+        stamp = message.header.stamp  # not Time.from_msg: a stamp before 1970 is no error here
+        now = self._node.get_clock().now().nanoseconds
+        return (now - stamp.sec * 1_000_000_000 - stamp.nanosec) / 1e6
+
+    def _report(self, camera: str, outcome: Outcome, error: Exception) -> None:
+        """Remember, and log once in a while, why a frame gets no answer."""
+        record = self._records[camera]
+        if outcome is Outcome.MALFORMED:
+            record.last_problem = str(error)
+            if self._throttle.allows(camera, outcome):
+                self._logger.warning(f'malformed image on {record.topic}: {error}')
+        else:
+            record.last_problem = f'{type(error).__name__}: {error}'
+            if self._throttle.allows(camera, outcome):
+                self._logger.error(
+                    f'a frame of {record.topic} failed; the next ones are tried\n'
+                    + ''.join(traceback.format_exception(error)))
