@@ -78,7 +78,7 @@ class Segmenter:
     """
     A loaded network with everything around it; make one with :meth:`load`.
 
-    Not for use by several threads at once. ONNX Runtime, OpenCV and most of the array work
+    A ``with`` statement closes it at the end. Not for use by several threads at once. ONNX Runtime, OpenCV and most of the array work
     release the interpreter's lock, so other threads go on meanwhile.
     """
 
@@ -150,6 +150,12 @@ class Segmenter:
     def close(self) -> None:
         """Free the network and its memory; the segmenter cannot be used any more."""
         self._engine.close()
+
+    def __enter__(self) -> Segmenter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def _check_against_manifest(engine: OnnxEngine, bundle: Bundle, precision: str,
