@@ -1,0 +1,89 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The exported graph computes what the network does, at every size it accepts."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+
+torch = pytest.importorskip('torch', reason='export needs torch: requirements/train.txt')
+onnxruntime = pytest.importorskip('onnxruntime')
+
+from frm_perception.deploy.export import ImageNetwork  # noqa: E402
+from frm_perception.deploy.export import export_onnx  # noqa: E402
+from frm_perception.networks import build  # noqa: E402
+
+NAMES = ('frm-van-b0-light', 'frm-mobilenetv2')
+
+
+def _randomised(name, seed):
+    """Give every layer, normalisation statistics too, random values that keep signals alive."""
+    torch.manual_seed(seed)
+    network = build(name, int(torch.randint(2, 20, ())))
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.normal_(module.bias, std=0.2)
+            torch.nn.init.normal_(module.running_mean, std=0.2)
+            torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
+    torch.nn.init.normal_(network.refinement.mixer.out.weight, std=0.1)
+    return network.eval()
+
+
+@pytest.fixture(scope='module', params=[(name, seed) for name in NAMES for seed in (1, 2)],
+                ids=lambda p: f'{p[0]}-{p[1]}')
+def exported(request):
+    network = _randomised(*request.param)
+    session = onnxruntime.InferenceSession(
+        export_onnx(network), providers=['CPUExecutionProvider'])
+    return ImageNetwork(network).eval(), session
+
+
+@given(rows=st.integers(2, 10), columns=st.integers(2, 10), batch=st.integers(1, 2),
+       seed=st.integers(0, 2 ** 32 - 1))
+@settings(max_examples=12, deadline=None)
+def test_onnx_runtime_agrees_with_pytorch_at_any_size(exported, rows, columns, batch, seed):
+    network, session = exported
+    random = np.random.default_rng(seed)
+    image = random.integers(0, 256, (batch, rows * 32, columns * 32, 3), np.uint8)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(image)).numpy()
+    got = session.run(['logits'], {'image': image})[0]
+    assert got.shape == expected.shape == (
+        batch, expected.shape[1], rows * 8, columns * 8)
+    assert np.abs(got - expected).max() <= 1e-4 * np.abs(expected).max()
+
+
+def test_the_graph_takes_uint8_images_and_needs_nothing_else(exported):
+    _, session = exported
+    (image,) = session.get_inputs()
+    (logits,) = session.get_outputs()
+    assert (image.name, image.type, image.shape[3]) == ('image', 'tensor(uint8)', 3)
+    assert (logits.name, logits.type) == ('logits', 'tensor(float)')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', ['frm-van-b0', 'frm-van-b1'])
+def test_the_large_networks_export_and_agree(name):
+    network = _randomised(name, 3)
+    session = onnxruntime.InferenceSession(
+        export_onnx(network), providers=['CPUExecutionProvider'])
+    for size in ((64, 96), (384, 640), (512, 1024)):
+        image = np.random.default_rng(0).integers(0, 256, (1, *size, 3), np.uint8)
+        with torch.no_grad():
+            expected = ImageNetwork(network).eval()(torch.from_numpy(image)).numpy()
+        got = session.run(None, {'image': image})[0]
+        assert np.abs(got - expected).max() <= 1e-4 * np.abs(expected).max()

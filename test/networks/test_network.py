@@ -1,0 +1,83 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Shapes and properties of the networks' parts."""
+
+import pytest
+
+torch = pytest.importorskip('torch', reason='networks need torch: requirements/train.txt')
+
+from frm_perception.networks import NETWORKS  # noqa: E402
+from frm_perception.networks import build  # noqa: E402
+from frm_perception.networks.frm import DisentangledNonLocal  # noqa: E402
+from frm_perception.networks.frm import FeatureRefinement  # noqa: E402
+
+
+@pytest.mark.parametrize('name', NETWORKS)
+def test_logits_have_a_quarter_of_the_input_size(name):
+    network = build(name, 11).eval()
+    with torch.no_grad():
+        assert network(torch.zeros(2, 3, 64, 96)).shape == (2, 11, 16, 24)
+
+
+@pytest.mark.parametrize('name', NETWORKS)
+def test_backbone_maps_lie_at_strides_4_8_16_32(name):
+    backbone = build(name, 11).backbone.eval()
+    with torch.no_grad():
+        features = backbone(torch.zeros(1, 3, 64, 128))
+    assert [tuple(f.shape[1:]) for f in features] == [
+        (channels, 64 // stride, 128 // stride)
+        for channels, stride in zip(backbone.channels, (4, 8, 16, 32))]
+
+
+def test_attention_equals_the_formula_position_by_position():
+    torch.manual_seed(0)
+    block = DisentangledNonLocal(8).double().eval()
+    torch.nn.init.normal_(block.out.weight)
+    x = torch.randn(1, 8, 3, 4, dtype=torch.float64)
+    with torch.no_grad():
+        got = block(x).flatten(2)[0]
+        flat = x.flatten(2)[0]
+        query = block.query(x).flatten(2)[0]
+        key = block.key(x).flatten(2)[0]
+        value = block.value(x).flatten(2)[0]
+        centred_query = query - query.mean(1, keepdim=True)
+        centred_key = key - key.mean(1, keepdim=True)
+        unary = torch.softmax(block.saliency(x).flatten(), 0)
+        for i in range(flat.shape[1]):
+            logits = centred_query[:, i] @ centred_key / (2.0 * 0.05)
+            weights = torch.softmax(logits, 0) + unary
+            expected = block.out((value @ weights)[None, :, None, None]).flatten()
+            assert torch.allclose(got[:, i], expected, atol=1e-10)
+
+
+def test_the_mixer_is_the_identity_at_the_first_step():
+    module = FeatureRefinement((8, 16, 24, 32), 16).eval()
+    features = [torch.randn(1, c, 64 // s, 64 // s)
+                for c, s in zip((8, 16, 24, 32), (4, 8, 16, 32))]
+    with torch.no_grad():
+        assert torch.count_nonzero(module.mixer(module.reduce[0].weight.new_ones(1, 16, 2, 2))) == 0
+        assert module(features).shape == (1, 16, 2, 2)
+
+
+def test_a_class_far_away_changes_the_logits_here():
+    # The refinement sees the whole image: that is what it is for.
+    torch.manual_seed(0)
+    network = build('frm-mobilenetv2', 4).eval()
+    torch.nn.init.normal_(network.refinement.mixer.out.weight)
+    image = torch.zeros(1, 3, 64, 512)
+    changed = image.clone()
+    changed[..., -32:] = 3.0
+    with torch.no_grad():
+        before, after = network(image), network(changed)
+    assert not torch.equal(before[..., 0], after[..., 0])
