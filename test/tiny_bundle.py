@@ -26,10 +26,10 @@ from typing import Any
 
 import numpy as np
 import onnx
-import yaml
-from onnx import TensorProto
 from onnx import helper
 from onnx import numpy_helper
+from onnx import TensorProto
+import yaml
 
 from frm_perception.labels import LabelSpace
 
@@ -87,7 +87,7 @@ def manifest(model: bytes, name: str = 'tiny', backbone: str = 'none',
 
 def write_bundle(models_dir: Path, content: dict[str, Any], model: bytes) -> Path:
     """Write a bundle that ``default.yaml`` names, and return its folder."""
-    folder = models_dir / content['name']
+    folder = models_dir / str(content['name'])
     folder.mkdir(parents=True)
     (folder / 'fp32.onnx').write_bytes(model)
     (folder / 'model.yaml').write_text(yaml.safe_dump(content, sort_keys=False), encoding='utf-8')

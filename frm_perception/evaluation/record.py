@@ -15,22 +15,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from collections.abc import Sequence
 from importlib import metadata
-import json
 import os
 from pathlib import Path
 import platform
 import subprocess
-import tempfile
 
 import numpy as np
 
 
 def provenance(packages: Sequence[str]) -> dict[str, object]:
     """
-    Return machine, commit and versions, ready for :func:`write_json`.
+    Return machine, commit and versions, for a JSON file.
 
     :param packages: distributions whose versions matter; one that is not installed is left out.
     """
@@ -43,28 +40,6 @@ def percentiles(values: Sequence[float]) -> dict[str, float]:
         return {}
     p50, p95, p99 = np.percentile(np.asarray(values, np.float64), [50, 95, 99])
     return {'p50': float(p50), 'p95': float(p95), 'p99': float(p99), 'max': float(max(values))}
-
-
-def write_json(path: Path, content: Mapping[str, object]) -> None:
-    """
-    Write a JSON file that is there whole or not at all, and make its folder.
-
-    :raises OSError: the file cannot be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-    try:
-        with os.fdopen(handle, 'w', encoding='utf-8') as file:
-            json.dump(content, file, indent=2)
-            file.write('\n')
-        # mkstemp lets only the owner read; a result is for everybody whom the umask lets.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def _machine() -> dict[str, object]:

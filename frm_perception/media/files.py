@@ -15,10 +15,10 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+import json
+import os
 from pathlib import Path
 
 import cv2

@@ -15,11 +15,11 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+import math
 from pathlib import Path
 from typing import Any
 
@@ -267,8 +267,8 @@ class BagFrames(FrameSource):
         try:
             from rosbags.highlevel import AnyReader
             from rosbags.highlevel import AnyReaderError
-            from rosbags.typesys import Stores
             from rosbags.typesys import get_typestore
+            from rosbags.typesys import Stores
         except ImportError as error:
             raise MediaError(f'cannot read {self._bag}: bags need the package rosbags '
                              f'(pip install rosbags)') from error

@@ -30,8 +30,10 @@ DRIVABLE_COLOR = (40, 230, 110)
 """RGB of the drivable area."""
 
 _CONTOUR_COLOR = (190, 255, 210)
-_DRIVABLE_STRENGTH = 0.55
-_OTHERS_STRENGTH = 0.6
+
+# The drivable area stands out, and lane markings stay visible in it.
+_DRIVABLE_STRENGTH = 0.8
+_OTHERS_STRENGTH = 0.7
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _INK = (235, 235, 235)
@@ -45,8 +47,6 @@ def draw_overlay(image: Image, labels: Image, space: LabelSpace, drivable: Image
     """
     Return the image with its classes as a tint, and the drivable area in green with an outline.
 
-    The tint multiplies more than it covers, so that lane markings and texture stay visible.
-
     :param image: (H, W, 3) uint8 RGB.
     :param labels: (H, W) uint8 class ids; pixels without a class stay as they are.
     :param drivable: (H, W) uint8, not 0 where a vehicle may drive; None draws classes only.
@@ -59,7 +59,7 @@ def draw_overlay(image: Image, labels: Image, space: LabelSpace, drivable: Image
     mask = (drivable != 0).view(np.uint8)
     color = space.colors()[labels]
     color[mask != 0] = DRIVABLE_COLOR
-    amount = np.where(mask, np.float32(alpha * 2 * _DRIVABLE_STRENGTH),
+    amount = np.where(mask, np.float32(alpha * _DRIVABLE_STRENGTH),
                       strength[labels] * _OTHERS_STRENGTH)
     picture = _tint(image, color, amount)
     outlines, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
@@ -70,7 +70,7 @@ def draw_overlay(image: Image, labels: Image, space: LabelSpace, drivable: Image
 
 def legend(space: LabelSpace, width: int) -> Image:
     """Return a (h, width, 3) uint8 RGB strip that shows the colour and name of every class."""
-    entries = [('drivable', DRIVABLE_COLOR), *zip(space.classes, space.palette)]
+    entries = [('drivable', DRIVABLE_COLOR), *zip(space.classes, space.palette, strict=True)]
     places: list[tuple[int, int]] = []
     x, row = _MARGIN, 0
     for name, _ in entries:
@@ -80,7 +80,7 @@ def legend(space: LabelSpace, width: int) -> Image:
         places.append((x, row))
         x += needed
     strip = np.full(((row + 1) * _ROW + 8, width, 3), _PAPER, np.uint8)
-    for (name, color), (left, line) in zip(entries, places):
+    for (name, color), (left, line) in zip(entries, places, strict=True):
         top = line * _ROW + 8
         cv2.rectangle(strip, (left, top), (left + 16, top + 16), color, -1)
         _write(strip, name, left + 22, top + 13)
@@ -108,13 +108,10 @@ def contact_sheet(frames: Sequence[tuple[str, Image]], columns: int = 3,
 
 
 def _tint(image: Image, color: Image, amount: NDArray[np.float32]) -> Image:
-    """Blend half by covering and half by multiplying, (H, W) ``amount`` of it."""
+    """Blend (H, W) ``amount`` of a (H, W, 3) colour into an image."""
     base = image.astype(np.float32)
-    paint = color.astype(np.float32)
-    # Multiplying by a brightened colour keeps white markings light and shadows dark.
-    tinted = base * ((paint + 96) / 288) * 0.6 + paint * 0.4
-    base += (tinted - base) * amount[:, :, None]
-    return np.clip(base, 0, 255).astype(np.uint8)
+    base += (color - base) * amount[:, :, None]
+    return base.astype(np.uint8)
 
 
 def _cell(caption: str, image: Image, width: int, height: int) -> Image:

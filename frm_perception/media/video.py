@@ -21,10 +21,10 @@ takes five times as long.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import ExitStack
 from contextlib import contextmanager
+from contextlib import ExitStack
+import os
 from pathlib import Path
 from types import TracebackType
 

@@ -15,17 +15,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+import hashlib
 from pathlib import Path
+import re
 
 from frm_perception.labels import LabelSpace
 from frm_perception.runtime.manifest import BundleError
-from frm_perception.runtime.manifest import Section
 from frm_perception.runtime.manifest import read_section
+from frm_perception.runtime.manifest import Section
 from frm_perception.runtime.onnx_file import external_tensors
+
+__all__ = ['Bundle', 'BundleError', 'InputSpec', 'OutputSpec', 'PrecisionEntry', 'find_bundle',
+           'parse_resolution']
 
 MANIFEST = 'model.yaml'
 DEFAULT = 'default.yaml'
@@ -50,7 +53,7 @@ class InputSpec:
     def fits(self, size: tuple[int, int]) -> bool:
         """Tell whether the network accepts an input of that (height, width)."""
         return all(least <= value <= most and value % self.multiple_of == 0
-                   for value, least, most in zip(size, self.min, self.max))
+                   for value, least, most in zip(size, self.min, self.max, strict=True))
 
     def nearest(self, size: tuple[int, int]) -> list[tuple[int, int]]:
         """Return the largest size that fits within ``size`` and the smallest that holds it."""
@@ -173,7 +176,7 @@ class Bundle:
         if precision not in self.precisions:
             raise BundleError(
                 f'the bundle {self.name!r} in {self.folder} has no precision {precision!r}; '
-                f'it has {", ".join(self.precisions)}. {_recipe(self.backbone, precision)}')
+                f'it has {", ".join(self.precisions)}')
         return self.precisions[precision]
 
 
@@ -207,7 +210,7 @@ def find_bundle(models_dir: Path, backbone: str = 'auto', precision: str = 'fp32
         f'precision {", ".join(bundle.precisions)}' for bundle in bundles) or '  nothing'
     raise BundleError('\n'.join([
         f'no bundle in {models_dir} has backbone {backbone!r} with precision {precision!r}; '
-        f'there is:', there, *broken, _recipe(backbone, precision)]))
+        f'there is:', there, *broken, _recipe(models_dir, backbone)]))
 
 
 def parse_resolution(text: str, bundle: Bundle) -> tuple[int, int]:
@@ -240,9 +243,10 @@ def _size_text(size: tuple[int, int]) -> str:
     return f'{size[0]}x{size[1]}'
 
 
-def _recipe(backbone: str, precision: str) -> str:
-    return (f'To make it: frm train --backbone {backbone} && '
-            f'frm export --backbone {backbone} --precision {precision}')
+def _recipe(models_dir: Path, backbone: str) -> str:
+    name = f'frm-{backbone}'
+    return (f'To make one: frm train config/training/{name}.yaml -o runs/{name} && '
+            f'frm export runs/{name}/checkpoint.pt -o {models_dir / name}')
 
 
 def _default_name(models_dir: Path) -> str:

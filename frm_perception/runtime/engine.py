@@ -23,11 +23,11 @@ of the first inference ran, so a wrong option cannot go unnoticed.
 
 from __future__ import annotations
 
-import json
-import tempfile
 from collections import Counter
 from dataclasses import dataclass
+import json
 from pathlib import Path
+import tempfile
 from typing import Any
 
 import numpy as np
@@ -189,7 +189,7 @@ class OnnxEngine:
 
 def _onnxruntime() -> Any:
     try:
-        import onnxruntime  # type: ignore[import-untyped]
+        import onnxruntime
     except ImportError as error:
         raise EngineError(
             f'ONNX Runtime cannot be imported ({error}). It has no rosdep key: install it with '
@@ -212,7 +212,7 @@ def _heavy_nodes(profile: Path) -> Counter[str]:
     heavy = [node for node in nodes if any(part in node['op_name'] for part in _HEAVY)]
     counted = Counter(_NAMES.get(node['provider'], node['provider']) for node in heavy or nodes)
     if not counted:
-        raise EngineError('ONNX Runtime\'s profile of the first inference names no provider')
+        raise EngineError("ONNX Runtime's profile of the first inference names no provider")
     return counted
 
 

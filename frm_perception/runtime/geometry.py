@@ -62,7 +62,7 @@ class Letterbox:
         scale = min(network[0] / image[0], network[1] / image[1])
         # An image of 4000x1 pixels would round to no row at all.
         height, width = (min(max(round(side * scale), 1), most)
-                         for side, most in zip(image, network))
+                         for side, most in zip(image, network, strict=True))
         return cls(image, network, (height, width))
 
     def forward(self, image: NDArray[np.uint8], encoding: str, out: NDArray[np.uint8],

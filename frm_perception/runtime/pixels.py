@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Camera pixels as they arrive: the encodings that need no conversion, and views of their bytes."""
+"""Camera pixels as they arrive: views of their bytes, and their conversion to RGB."""
 
 from __future__ import annotations
 
@@ -51,14 +51,12 @@ def check_image(image: NDArray[np.uint8], encoding: str) -> None:
     """
     channels = channels_of(encoding)
     expected = '(height, width)' if channels == 1 else f'(height, width, {channels})'
-    fits = (isinstance(image, np.ndarray) and image.dtype == np.uint8
+    fits = (image.dtype == np.uint8 and image.size > 0
             and image.ndim == (2 if channels == 1 else 3)
-            and (channels == 1 or image.shape[2] == channels) and image.size > 0)
+            and (channels == 1 or image.shape[2] == channels))
     if not fits:
-        came = (f'{image.dtype} {image.shape}' if isinstance(image, np.ndarray)
-                else type(image).__name__)
         raise ValueError(f'an image in {encoding} must be a uint8 array of shape {expected} '
-                         f'and not empty; this is {came}')
+                         f'and not empty; this is {image.dtype} {image.shape}')
 
 
 def image_view(data: bytes | memoryview | NDArray[np.uint8], height: int, width: int, step: int,

@@ -78,8 +78,9 @@ class Segmenter:
     """
     A loaded network with everything around it; make one with :meth:`load`.
 
-    A ``with`` statement closes it at the end. Not for use by several threads at once. ONNX Runtime, OpenCV and most of the array work
-    release the interpreter's lock, so other threads go on meanwhile.
+    A ``with`` statement closes it at the end. Not for use by several threads at once. ONNX
+    Runtime, OpenCV and most of the array work release the interpreter's lock, so other threads
+    go on meanwhile.
     """
 
     def __init__(self, bundle: Bundle, engine: OnnxEngine, info: SegmenterInfo,

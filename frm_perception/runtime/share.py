@@ -16,8 +16,8 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
+import sys
 
 PACKAGE = 'frm_perception'
 

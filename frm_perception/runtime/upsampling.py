@@ -36,7 +36,7 @@ Int = NDArray[np.intp]
 Float = NDArray[np.float32]
 
 _CHUNK_PIXELS = 1 << 15
-"""Pixels interpolated at a time: a few arrays of this many floats stay in the processor's cache."""
+"""Pixels interpolated at a time: a few arrays of so many floats stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Upsampling:
         agreed = winners[:-1, :-1].copy()
         for corner in (winners[:-1, 1:], winners[1:, :-1], winners[1:, 1:]):
             agreed[agreed != corner] = IGNORE
-        labels = agreed[:, columns.interval][rows.interval]
+        labels = agreed.take(columns.interval, axis=1).take(rows.interval, axis=0)
         undecided = (agreed == IGNORE) & rows.used[:, None] & columns.used
         y, x = np.nonzero(undecided)
         if y.size:

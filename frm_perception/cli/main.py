@@ -1,0 +1,58 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""`frm`: everything of the package that needs no running ROS node, as one command."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from importlib import import_module
+import sys
+
+SUBCOMMANDS = ('segment', 'demo', 'benchmark', 'train', 'export')
+"""Modules beside this one; each has ``add_parser(subparsers)`` and ``run(args) -> int``."""
+
+_INSTALL = {
+    'torch': 'pip install -r requirements/train.txt',
+    'onnx': 'pip install -r requirements/train.txt',
+    'rclpy': 'source a ROS 2 installation (source /opt/ros/jazzy/setup.bash), or run it by make',
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a subcommand; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog='frm', description='Semantic segmentation of roads, for vehicles and ROS 2.')
+    subparsers = parser.add_subparsers(dest='command', metavar='COMMAND', required=True)
+    for name in SUBCOMMANDS:
+        import_module(f'frm_perception.cli.{name}').add_parser(subparsers)
+    args = parser.parse_args(arguments)
+    try:
+        status: int = args.run(args)
+    except ModuleNotFoundError as error:
+        package = (error.name or '').partition('.')[0]
+        if package == 'frm_perception':
+            raise
+        how = _INSTALL.get(package, f'pip install {package}')
+        print(f'frm {args.command}: the Python package {package!r} is missing: {how}',
+              file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f'\nfrm {args.command}: interrupted', file=sys.stderr)
+        return 130
+    return status
+
+
+if __name__ == '__main__':
+    sys.exit(main())
