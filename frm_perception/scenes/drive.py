@@ -25,12 +25,15 @@ from frm_perception.scenes.camera import Camera
 from frm_perception.scenes.ground import FAR
 from frm_perception.scenes.ground import Ground
 from frm_perception.scenes.ground_map import paint_ground
+from frm_perception.scenes.items import in_view
 from frm_perception.scenes.layout import make_layout
 from frm_perception.scenes.light import make_light
 from frm_perception.scenes.painter import Painter
 from frm_perception.scenes.road import Road
 from frm_perception.scenes.sensor import Sensor
 from frm_perception.scenes.sky import Sky
+from frm_perception.scenes.world import SIGHT
+from frm_perception.scenes.world import World
 
 _BEHIND = 15.0
 _MIN_SIDE, _MAX_SIDE = 32, 4096
@@ -82,6 +85,9 @@ class RenderedDrive:
         swing = float(rng.uniform(0, 0.35))
         self._road = Road(rng, -_BEHIND - 20, end + 150, swing)
         plan = paint_ground(stream(seed, 'ground'), self._layout, -_BEHIND, end)
+        world = World(seed, self._road, self._layout, self._light, -_BEHIND, end - 20,
+                      frames / rate)
+        self._items = world.items()
         shadows: ByteArray = np.zeros(plan.material.shape, np.uint8)
         self._ground = Ground(stream(seed, 'grain'), self._road, plan, shadows,
                               self._layout.kerb)
@@ -112,6 +118,12 @@ class RenderedDrive:
         painter = Painter(self.camera(time), self._light, time)
         self._sky.draw(painter)
         self._ground.draw(painter, self._layout.speed / 80)
+        along = self._layout.speed * time
+        items = in_view(self._items, time, along, SIGHT)
+        for item in items:
+            item.shade(painter)
+        for item in items:
+            item.draw(painter)
         image = self._sensor.expose(painter.image, stream(self._seed, 'noise', index))
         return Scene(image, painter.labels)
 

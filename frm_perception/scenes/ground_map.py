@@ -293,9 +293,9 @@ def _wear_road(plan: _Plan, colors: ByteArray, layout: Layout, rng: np.random.Ge
     left, right = -layout.edge(-1), layout.edge(1)
     length = rows * LONG
     for _ in range(int(length * rng.uniform(0, 0.06))):
-        along = plan.start + rng.uniform(0, length)
+        along, across = plan.start + rng.uniform(0, length), rng.uniform(left, right)
         area = plan.area((along, along + rng.uniform(0.8, 12)),
-                         (lambda a: (a, a + rng.uniform(0.5, 3)))(rng.uniform(left, right)))
+                         (across, min(across + rng.uniform(0.5, 3), right)))
         colors[area] = cv2.convertScaleAbs(np.ascontiguousarray(colors[area]),
                                            alpha=rng.uniform(0.72, 1.15))
     dark = (int(colors.mean() * 0.5),) * 3

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -96,14 +97,17 @@ class Painter:
 
     def line(self, points: ArrayLike, width: float, color: Color, label: int) -> None:
         """Draw a line through (N, 3) world points, ``width`` metres thick."""
-        seen = self.camera.to_camera(points)
+        self.camera_line(self.camera.to_camera(points), width, color, label)
+
+    def camera_line(self, seen: FloatArray, width: float, color: Color, label: int) -> None:
+        """Draw a line through (N, 3) camera points, ``width`` metres thick."""
         if (seen[:, 2] < NEAR).any():
             return
         pixels = self.camera.to_pixels(seen)
         if self._outside(pixels, width * self.camera.focal / float(seen[:, 2].min())):
             return
-        thickness = max(int(round(width * self.camera.focal / float(seen[:, 2].mean()))), 1)
-        corners = [np.round(pixels * (1 << _SHIFT)).astype(np.int32).reshape(-1, 1, 2)]
+        thickness = max(round(width * self.camera.focal / float(seen[:, 2].mean())), 1)
+        corners = [_fixed(pixels).reshape(-1, 1, 2)]
         cv2.polylines(self.image, corners, False, color, thickness, shift=_SHIFT)
         cv2.polylines(self.labels, corners, False, (label,), thickness, shift=_SHIFT)
 
@@ -141,7 +145,7 @@ class Painter:
         size = (columns.stop - columns.start, rows.stop - rows.start)
         warped = cv2.warpPerspective(picture, cv2.getPerspectiveTransform(source, target), size,
                                      borderMode=cv2.BORDER_REPLICATE)
-        mask = self._mask(np.round(pixels * (1 << _SHIFT)).astype(np.int32), rows, columns)
+        mask = self._mask(_fixed(np.clip(pixels, -30000, 30000)), rows, columns)
         cv2.copyTo(cv2.LUT(warped, table), mask, self.image[rows, columns])
         self.labels[rows, columns][mask > 0] = label
 
@@ -179,11 +183,10 @@ class Painter:
         alpha = warped[..., 3]
         clarity = self.light.clarity(distance)
         gains = np.asarray(factor) * clarity * self.light.at_night(distance)
-        color = cv2.multiply(warped[..., :3], (*gains.tolist(), 0))
-        air = np.asarray(self.light.haze) * (1 - clarity)
+        air = np.asarray(self.light.haze) * ((1 - clarity) / 255)
         cover = cv2.merge((alpha, alpha, alpha))
-        if clarity < 0.99:
-            color = cv2.add(color, cv2.multiply(cover, (*(air / 255).tolist(), 0)))
+        color = cv2.add(cv2.LUT(warped[..., :3], _gain_table(gains)),
+                        cv2.LUT(cover, _gain_table(air)))
         part = self.image[rows, columns]
         part[:] = cv2.add(cv2.multiply(part, 255 - cover, scale=1 / 255), color)
         self.labels[rows, columns][alpha > 127] = label
@@ -195,7 +198,7 @@ class Painter:
         pixels = self.camera.to_pixels(clipped)
         if self._outside(pixels, 0):
             return None
-        return np.round(np.clip(pixels, -30000, 30000) * (1 << _SHIFT)).astype(np.int32)
+        return _fixed(np.clip(pixels, -30000, 30000))
 
     def _outside(self, pixels: FloatArray, margin: float) -> bool:
         low, high = pixels.min(0), pixels.max(0)
@@ -203,7 +206,7 @@ class Painter:
                     or low[0] > self.camera.width + margin
                     or low[1] > self.camera.height + margin)
 
-    def _box(self, pixels: NDArray[np.floating]) -> tuple[slice, slice] | None:
+    def _box(self, pixels: NDArray[np.floating[Any]]) -> tuple[slice, slice] | None:
         low = np.floor(pixels.min(0)).astype(int)
         high = np.ceil(pixels.max(0)).astype(int) + 1
         left, top = max(int(low[0]), 0), max(int(low[1]), 0)
@@ -219,6 +222,17 @@ class Painter:
         offset = np.array((columns.start, rows.start), np.int32) << _SHIFT
         cv2.fillConvexPoly(mask, corners - offset, (255,), shift=_SHIFT)
         return mask
+
+
+def _fixed(pixels: FloatArray) -> NDArray[np.int32]:
+    """Return pixel positions in the fixed-point form that OpenCV draws with."""
+    fixed: NDArray[np.int32] = np.round(pixels * (1 << _SHIFT)).astype(np.int32)
+    return fixed
+
+
+def _gain_table(gains: NDArray[np.float64]) -> ByteArray:
+    """Return a (256, 1, 3) uint8 table that multiplies each channel."""
+    return np.clip(np.arange(256)[:, None] * gains, 0, 255).astype(np.uint8).reshape(256, 1, 3)
 
 
 def _level(levels: Sequence[ByteArray], pixels: float) -> ByteArray:

@@ -40,7 +40,7 @@ class Road:
         shares = rng.dirichlet((1, 1, 1)) * swing
         phases = rng.uniform(0, 2 * np.pi, 3)
         heading = (np.sin(along[:, None] / waves + phases) * shares).sum(1)
-        origin = int(round(-start / _STEP))
+        origin = round(-start / _STEP)
         x = np.cumsum(np.sin(heading)) * _STEP
         y = np.cumsum(np.cos(heading)) * _STEP
         self._heading = heading.astype(np.float32)
