@@ -76,7 +76,7 @@ class DisentangledNonLocal(nn.Module):
 
 def _softmax_of_products(rows: Tensor, columns: Tensor) -> Tensor:
     """(B, N, d) and (B, d, N) -> (B, N, N); the logits are large, so never in 16 bits."""
-    if rows.dtype != torch.float32:
+    if rows.dtype in (torch.bfloat16, torch.float16):
         with torch.autocast(rows.device.type, enabled=False):
             return torch.softmax(torch.matmul(rows.float(), columns.float()), dim=2)
     return torch.softmax(torch.matmul(rows, columns), dim=2)

@@ -1,0 +1,115 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""A bundle's model card: what it is, what it was trained on, what it reaches, where it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import yaml
+
+from frm_perception.media.overlay import draw_overlay
+from frm_perception.runtime.segmenter import Segmenter
+from frm_perception.training.data import LabelledImage
+
+_TEXT = """\
+# {name}
+
+{network}: {backbone} backbone, Feature Refinement Module, pyramid decoder.
+{classes} classes ({space}); drivable: {drivable}.
+
+The Feature Refinement Module follows what is public of arXiv 2412.08670; its widths and the form
+of its parts are inferred from the published cost. This is not a reproduction of the paper, and
+none of the paper's results are claimed for it.
+
+## Measured
+
+On {images} images of whole sequences that training never saw ({sequences}), ONNX Runtime on the
+very file that `model.yaml` names, input {resolution}, labels compared at the images' own size,
+unlabelled pixels left out:
+
+| measure | value |
+| --- | --- |
+| mean IoU | {mean_iou:.1%} |
+| drivable IoU | {drivable_iou:.1%} |
+| pixel accuracy | {pixel_accuracy:.1%} |
+
+| class | IoU |
+| --- | --- |
+{per_class}
+
+One town, one camera, daylight: on other roads expect less. The four held-out images with the
+lowest drivable IoU (image, label, prediction):
+
+![the worst held-out images](failures.jpg)
+
+## Trained on
+
+{iterations} iterations of batch {batch}, from:
+
+{data}
+
+`{command}` at commit `{commit}`.
+
+```yaml
+{config}```
+
+## Licence
+
+CamVid's images and labels are CC BY-NC 4.0: a network trained on them is for research use, until
+it is trained again on data that allows more. The code that trained it is Apache-2.0, as are the
+two teachers that labelled the footage and the ImageNet start; the footage is MIT.
+
+Not a safety function: see the package's README.
+"""
+
+
+def card_text(manifest: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    """Return the card of a bundle in Markdown, with the figures of its manifest."""
+    accuracy = manifest['precisions']['fp32']['accuracy']
+    space = manifest['label_space']
+    training = manifest['training']
+    plain = {key: list(value) if isinstance(value, tuple) else value
+             for key, value in config.items() if key not in ('folders', 'held_out', 'footage')}
+    return _TEXT.format(
+        name=manifest['name'], network=manifest['network'], backbone=manifest['backbone'],
+        classes=len(space['classes']), space=space['name'],
+        drivable=', '.join(space['drivable']),
+        per_class='\n'.join(f'| {name} | {value:.1%} |'
+                            for name, value in accuracy['iou'].items()),
+        data='\n'.join(f'- {item}' for item in training['data']),
+        iterations=training['iterations'], batch=training['batch'],
+        command=training['command'], commit=training['commit'],
+        config=yaml.safe_dump(plain, sort_keys=False),
+        **{key: accuracy[key] for key in ('images', 'resolution', 'mean_iou', 'drivable_iou',
+                                          'pixel_accuracy')},
+        sequences=', '.join(accuracy['sequences']))
+
+
+def write_failures(file: Path, segmenter: Segmenter, items: Sequence[LabelledImage]) -> None:
+    """Write a picture of images, their labels and what the network says, row by row."""
+    rows = []
+    space = segmenter.label_space
+    for item in items:
+        image, target = item.read()
+        predicted = segmenter.segment(image)
+        rows.append(np.hstack([image, space.colors()[target],
+                               draw_overlay(image, predicted.labels, space)]))
+    picture = cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR)
+    cv2.imwrite(str(file), picture, [cv2.IMWRITE_JPEG_QUALITY, 88])
