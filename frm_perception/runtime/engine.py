@@ -26,6 +26,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 import json
+import os
 from pathlib import Path
 import tempfile
 from typing import Any
@@ -125,7 +126,8 @@ class OnnxEngine:
         Return the (N, C, h, w) float32 logits of a batch.
 
         :param batch: (N, H, W, 3) uint8 RGB.
-        :raises EngineError: the model failed, or the engine is closed.
+        :raises EngineError: the model failed, returned values that are not finite, or the engine
+            is closed.
         """
         if self._session is None:
             raise EngineError('the engine is closed')
@@ -134,7 +136,10 @@ class OnnxEngine:
         except Exception as error:  # ONNX Runtime's own exceptions share no other base.
             raise EngineError(f'inference of {batch.shape} {batch.dtype} failed: {error}') \
                 from error
-        return np.asarray(logits, np.float32)
+        logits = np.asarray(logits, np.float32)
+        if not np.isfinite(logits).all():
+            raise EngineError('the network returned values that are not finite numbers')
+        return logits
 
     def close(self) -> None:
         """Free the model and its memory."""
@@ -188,6 +193,9 @@ class OnnxEngine:
 
 
 def _onnxruntime() -> Any:
+    # From 1.29 on, the wheels send usage data to Microsoft unless told not to before they load
+    # (Privacy.md within the wheel). A vehicle's computer talks to nobody it was not told to.
+    os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
     try:
         import onnxruntime
     except ImportError as error:

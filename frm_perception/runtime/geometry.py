@@ -36,10 +36,9 @@ class Letterbox:
     """
     A camera image within a network's input: scaled, whole, with its aspect ratio kept.
 
-    The image lies at the top left, so its pixels begin at a cell of every stride, nothing is
-    shifted by half a border, and cutting the border off is ``[:height, :width]``. The border at
-    the bottom or at the right is filled with the padding colour that the network was trained
-    with.
+    The image lies at the top left, so cutting the border off is ``[:height, :width]`` and nothing
+    is shifted by half a border. The border at the bottom or at the right is filled with the
+    padding colour that the network was trained with.
 
     :param image: (height, width) of the camera image.
     :param network: (height, width) of the network's input.
@@ -51,17 +50,21 @@ class Letterbox:
     content: tuple[int, int]
 
     @classmethod
-    def fit(cls, image: tuple[int, int], network: tuple[int, int]) -> Letterbox:
+    def fit(cls, image: tuple[int, int], network: tuple[int, int], cell: int) -> Letterbox:
         """
         Return the largest fit of an image into a network's input; both (height, width).
 
-        :raises ValueError: a size that is not positive.
+        :param cell: side of the squares of pixels that the network has one answer for; the
+            content is rounded to whole cells, so that none shows image and border mixed. That
+            changes the aspect ratio by half a cell at most.
+        :raises ValueError: a size that is not positive, or a network size of no whole cells.
         """
-        if min(*image, *network) < 1:
-            raise ValueError(f'cannot fit an image of {image} pixels into {network}')
+        if min(*image, *network, cell) < 1 or network[0] % cell or network[1] % cell:
+            raise ValueError(f'cannot fit an image of {image} pixels into {network} with cells '
+                             f'of {cell}')
         scale = min(network[0] / image[0], network[1] / image[1])
         # An image of 4000x1 pixels would round to no row at all.
-        height, width = (min(max(round(side * scale), 1), most)
+        height, width = (min(max(round(side * scale / cell), 1) * cell, most)
                          for side, most in zip(image, network, strict=True))
         return cls(image, network, (height, width))
 

@@ -135,7 +135,8 @@ class Segmenter:
                 f'unknown output size {output_size!r}; choose from {", ".join(OUTPUT_SIZES)}')
         check_image(image, encoding)
         started = perf_counter()
-        letterbox = Letterbox.fit((image.shape[0], image.shape[1]), self.info.resolution)
+        letterbox = Letterbox.fit((image.shape[0], image.shape[1]), self.info.resolution,
+                                  self._stride)
         letterbox.forward(image, encoding, self._batch[0], self._padding)
         prepared = perf_counter()
         logits = self._engine.infer(self._batch)[0]

@@ -1,0 +1,142 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""From camera pixels to network pixels and back, to the pixel."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from frm_perception.runtime.geometry import Letterbox
+from frm_perception.runtime.pixels import CHANNELS
+
+PADDING = (124, 116, 104)
+CELL = 4
+
+sides = st.one_of(st.integers(1, 64), st.integers(1, 4096))
+image_sizes = st.tuples(sides, sides)
+network_sizes = st.tuples(st.integers(2, 34), st.integers(2, 64)).map(
+    lambda steps: (steps[0] * 32, steps[1] * 32))
+small_images = st.tuples(st.integers(1, 200), st.integers(1, 200))
+small_networks = st.tuples(st.integers(2, 6), st.integers(2, 6)).map(
+    lambda steps: (steps[0] * 32, steps[1] * 32))
+
+
+@given(image_sizes, network_sizes)
+def test_the_whole_image_fits_as_large_as_possible(
+        image: tuple[int, int], network: tuple[int, int]) -> None:
+    box = Letterbox.fit(image, network, CELL)
+    assert all(CELL <= part <= whole and part % CELL == 0
+               for part, whole in zip(box.content, network, strict=True))
+    assert box.content[0] == network[0] or box.content[1] == network[1]
+
+
+@given(image_sizes, network_sizes)
+def test_the_aspect_ratio_is_kept_to_half_a_cell(
+        image: tuple[int, int], network: tuple[int, int]) -> None:
+    box = Letterbox.fit(image, network, CELL)
+    scale = min(network[0] / image[0], network[1] / image[1])
+    for side, part in zip(image, box.content, strict=True):
+        assert abs(part - side * scale) <= CELL / 2 + 1e-6 or part == CELL
+
+
+@given(image_sizes, network_sizes)
+def test_the_corners_of_the_image_are_the_corners_of_the_content(
+        image: tuple[int, int], network: tuple[int, int]) -> None:
+    box = Letterbox.fit(image, network, CELL)
+    corners = np.array([[0, 0], [0, image[1]], [image[0], 0], image], np.float64)
+    seen = box.to_network(corners)
+    expected = [[0, 0], [0, box.content[1]], [box.content[0], 0], box.content]
+    np.testing.assert_allclose(seen, expected, rtol=1e-12)
+
+
+@given(image_sizes, network_sizes, st.floats(0, 1), st.floats(0, 1))
+def test_back_is_the_exact_inverse_of_forth(
+        image: tuple[int, int], network: tuple[int, int], down: float, right: float) -> None:
+    box = Letterbox.fit(image, network, CELL)
+    point = np.array([down * image[0], right * image[1]])
+    np.testing.assert_allclose(box.to_image(box.to_network(point)), point, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize('shape', [(1, 4096), (4096, 1), (1, 1), (3, 2160)])
+def test_an_extreme_image_still_has_content(shape: tuple[int, int]) -> None:
+    box = Letterbox.fit(shape, (384, 640), CELL)
+    out = np.zeros((384, 640, 3), np.uint8)
+    box.forward(np.full((*shape, 3), 200, np.uint8), 'rgb8', out, PADDING)
+    assert (out[:box.content[0], :box.content[1]] == 200).all()
+
+
+@settings(deadline=None)
+@given(small_images, small_networks, st.sampled_from(sorted(CHANNELS)))
+def test_forward_writes_every_pixel_and_none_of_the_border_is_image(
+        size: tuple[int, int], network: tuple[int, int], encoding: str) -> None:
+    channels = CHANNELS[encoding]
+    shape = size if channels == 1 else (*size, channels)
+    image = np.full(shape, 77, np.uint8)
+    out = np.full((*network, 3), 3, np.uint8)
+    box = Letterbox.fit(size, network, CELL)
+    box.forward(image, encoding, out, PADDING)
+    height, width = box.content
+    assert (out[:height, :width] == 77).all()
+    assert (out[height:] == PADDING).all()
+    assert (out[:, width:] == PADDING).all()
+
+
+@settings(deadline=None)
+@given(small_images, small_networks, st.integers(0, 2**32 - 1))
+def test_all_encodings_of_a_picture_look_the_same_to_the_network(
+        size: tuple[int, int], network: tuple[int, int], seed: int) -> None:
+    rgb = np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8)
+    box = Letterbox.fit(size, network, CELL)
+    seen = {}
+    for encoding, image in (
+            ('rgb8', rgb), ('bgr8', rgb[:, :, ::-1].copy()),
+            ('rgba8', cv2.cvtColor(rgb, cv2.COLOR_RGB2RGBA)),
+            ('bgra8', cv2.cvtColor(rgb, cv2.COLOR_RGB2BGRA))):
+        out = np.zeros((*network, 3), np.uint8)
+        box.forward(image, encoding, out, PADDING)
+        seen[encoding] = out
+    for encoding, out in seen.items():
+        # OpenCV's kernels for 3 and 4 channels may round differently.
+        difference = np.abs(out.astype(int) - seen['rgb8'])
+        assert difference.max() <= (1 if 'a' in encoding else 0), encoding
+
+
+def test_rows_with_padding_give_the_same_as_rows_without() -> None:
+    padded = np.random.default_rng(0).integers(0, 256, (90, 170, 3), np.uint8)
+    image = padded[:, :160]
+    outs = []
+    for pixels in (image, image.copy()):
+        out = np.zeros((64, 96, 3), np.uint8)
+        Letterbox.fit((90, 160), (64, 96), CELL).forward(pixels, 'rgb8', out, PADDING)
+        outs.append(out)
+    assert np.array_equal(*outs)
+
+
+def test_shrinking_much_averages_instead_of_skipping_pixels() -> None:
+    # Columns of black and white, one pixel wide: skipping would give stripes or one of the two.
+    image = np.zeros((640, 960, 3), np.uint8)
+    image[:, ::2] = 255
+    out = np.zeros((64, 96, 3), np.uint8)
+    Letterbox.fit((640, 960), (64, 96), CELL).forward(image, 'rgb8', out, PADDING)
+    assert np.abs(out.astype(int) - 128).max() <= 1
+
+
+@pytest.mark.parametrize(('image', 'network'), [
+    ((0, 10), (64, 64)), ((10, 0), (64, 64)), ((10, 10), (0, 64)), ((10, 10), (64, 66))])
+def test_impossible_sizes_are_refused(image: tuple[int, int], network: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match='cannot fit'):
+        Letterbox.fit(image, network, CELL)
