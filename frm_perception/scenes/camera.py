@@ -15,7 +15,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -56,23 +58,31 @@ class Camera:
     roll: float
     bend: float
 
+    @cached_property
+    def _turn(self) -> FloatArray:
+        """(3, 3) rotation from world to camera axes."""
+        cos, sin = np.cos(self.heading), np.sin(self.heading)
+        level = np.array(((cos, -sin, 0), (0, 0, -1), (sin, cos, 0)))
+        cos, sin = np.cos(self.pitch), np.sin(self.pitch)
+        pitched = np.array(((1, 0, 0), (0, cos, -sin), (0, sin, cos)))
+        cos, sin = np.cos(self.roll), np.sin(self.roll)
+        rolled = np.array(((cos, sin, 0), (-sin, cos, 0), (0, 0, 1)))
+        return (rolled @ pitched @ level).astype(np.float32)
+
     def to_camera(self, points: ArrayLike) -> FloatArray:
         """Return (N, 3) float32 camera coordinates of (N, 3) world points."""
-        world = np.asarray(points, np.float32)
-        east, north = world[:, 0] - self.x, world[:, 1] - self.y
-        cos, sin = np.cos(self.heading), np.sin(self.heading)
-        right, ahead = east * cos - north * sin, east * sin + north * cos
-        up = world[:, 2] - self.eye + 0.5 * self.bend * (right * right + ahead * ahead)
-        cos, sin = np.cos(self.pitch), np.sin(self.pitch)
-        forward, down = ahead * cos - up * sin, -(ahead * sin + up * cos)
-        cos, sin = np.cos(self.roll), np.sin(self.roll)
-        return np.stack(
-            (right * cos + down * sin, down * cos - right * sin, forward), 1).astype(np.float32)
+        offset = np.array((self.x, self.y, self.eye), np.float32)
+        shifted = np.asarray(points, np.float32) - offset
+        shifted[:, 2] += np.float32(0.5 * self.bend) * (
+            shifted[:, 0] * shifted[:, 0] + shifted[:, 1] * shifted[:, 1])
+        seen: FloatArray = shifted @ self._turn.T
+        return seen
 
     def to_pixels(self, points: FloatArray) -> FloatArray:
         """Return (N, 2) float32 columns and rows of (N, 3) camera points with z > 0."""
         centre = np.array((self.width / 2, self.height / 2), np.float32)
-        return points[:, :2] * (self.focal / points[:, 2:3]) + centre
+        pixels: FloatArray = points[:, :2] * (np.float32(self.focal) / points[:, 2:3]) + centre
+        return pixels
 
     def ground(self, top: int) -> tuple[FloatArray, FloatArray]:
         """
@@ -102,13 +112,13 @@ class Camera:
         return (right * cos + ahead * sin + np.float32(self.x),
                 ahead * cos - right * sin + np.float32(self.y))
 
-    def distance(self, x: float, y: float) -> float:
-        """Return how far ahead of the camera a world position lies, metres."""
-        return float((x - self.x) * np.sin(self.heading) + (y - self.y) * np.cos(self.heading))
-
-    def horizon(self, elevation: float = 0.0) -> float:
-        """Return the row at which an elevation angle (radians) is seen at the middle column."""
-        return float(self.height / 2 - self.focal * np.tan(self.pitch + elevation))
+    def sees(self, x: float, y: float, radius: float) -> bool:
+        """Return whether any of a disc on the ground may lie in the picture's width."""
+        sin, cos = math.sin(self.heading), math.cos(self.heading)
+        ahead = (x - self.x) * sin + (y - self.y) * cos
+        right = (x - self.x) * cos - (y - self.y) * sin
+        slope = self.width / 2 / self.focal
+        return ahead > -radius and abs(right) < slope * max(ahead, 0) + radius * (1 + slope)
 
 
 def clip_near(points: FloatArray) -> FloatArray:

@@ -31,6 +31,7 @@ from frm_perception.scenes.light import make_light
 from frm_perception.scenes.painter import Painter
 from frm_perception.scenes.road import Road
 from frm_perception.scenes.sensor import Sensor
+from frm_perception.scenes.shadows import ShadowMap
 from frm_perception.scenes.sky import Sky
 from frm_perception.scenes.world import SIGHT
 from frm_perception.scenes.world import World
@@ -88,7 +89,8 @@ class RenderedDrive:
         world = World(seed, self._road, self._layout, self._light, -_BEHIND, end - 20,
                       frames / rate)
         self._items = world.items()
-        shadows: ByteArray = np.zeros(plan.material.shape, np.uint8)
+        shadows = ShadowMap(self._road, self._light, plan).paint(
+            stream(seed, 'shadows'), world.buildings, world.trees, world.furniture)
         self._ground = Ground(stream(seed, 'grain'), self._road, plan, shadows,
                               self._layout.kerb)
         self._sky = Sky(stream(seed, 'sky'), self._light,
@@ -119,7 +121,7 @@ class RenderedDrive:
         self._sky.draw(painter)
         self._ground.draw(painter, self._layout.speed / 80)
         along = self._layout.speed * time
-        items = in_view(self._items, time, along, SIGHT)
+        items = in_view(self._items, painter.camera, time, along, SIGHT)
         for item in items:
             item.shade(painter)
         for item in items:

@@ -137,17 +137,14 @@ class Ground:
 
         :param pixel: metres that a pixel of each row spans across.
         """
-        gain = np.maximum(WIDE / pixel, 1)[:, None].astype(np.float32)
-        cover = colors[..., 3]
-        rows = np.flatnonzero(cover.any(1))
+        rows, columns = np.nonzero(colors[..., 3])
+        gain = np.maximum(WIDE / pixel, 1).astype(np.float32)[rows]
+        share = np.clip((colors[rows, columns, 3] - np.float32(128)) * gain + 128, 0, 255)
+        paint = np.asarray(self._plan.paints, np.float32)[
+            (material[rows, columns] == YELLOW).astype(np.intp)]
+        share = share[:, None] * np.float32(0.85 / 255)
         picture = np.ascontiguousarray(colors[..., :3])
-        for row in rows:
-            places = np.flatnonzero(cover[row])
-            share = np.clip((cover[row, places] - np.float32(128)) * gain[row] + 128, 0, 255)
-            paint = np.asarray(self._plan.paints, np.float32)[
-                (material[row, places] == YELLOW).astype(np.intp)]
-            share = share[:, None] * np.float32(0.85 / 255)
-            picture[row, places] = picture[row, places] * (1 - share) + paint * share
+        picture[rows, columns] = picture[rows, columns] * (1 - share) + paint * share
         return picture
 
     def _add_grain(self, picture: ByteArray, along: FloatArray, across: FloatArray,

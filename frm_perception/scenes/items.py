@@ -21,11 +21,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from frm_perception.scenes import basics
 from frm_perception.scenes.basics import Color
+from frm_perception.scenes.camera import Camera
 from frm_perception.scenes.facades import House
 from frm_perception.scenes.painter import Painter
+from frm_perception.scenes.painter import Shape
 from frm_perception.scenes.painter import Sprite
 from frm_perception.scenes.people import Figure
 from frm_perception.scenes.people import draw_bicyclist
@@ -36,14 +39,22 @@ from frm_perception.scenes.vehicles import draw_vehicle
 from frm_perception.scenes.vehicles import shade_under
 
 Place = tuple[float, float]
+Point = tuple[float, float, float]
 
 
 class Item(ABC):
     """Something on or beside the road."""
 
+    radius: float = 4.0
+    """Metres from its middle within which all of it lies, seen from above."""
+
     @abstractmethod
     def along(self, time: float) -> float:
         """Return where on the road it is (metres); farther items are drawn earlier."""
+
+    @abstractmethod
+    def place(self, time: float) -> Place:
+        """Return the world position of its middle."""
 
     @abstractmethod
     def draw(self, painter: Painter) -> None:
@@ -64,23 +75,25 @@ class Vehicle(Item):
     across: float
     speed: float
     reverse: bool
+    radius = 7.0
 
     def along(self, time: float) -> float:
         return self.start + self.speed * time
 
-    def pose(self, time: float) -> tuple[Place, float]:
-        """Return world position and heading."""
-        along = self.along(time)
-        heading = self.road.heading(along) + (np.pi if self.reverse else 0)
-        return self.road.point(along, self.across), heading
+    def place(self, time: float) -> Place:
+        return self.road.point(self.along(time), self.across)
+
+    def heading(self, time: float) -> float:
+        """Return where it looks, radians from north towards east."""
+        return self.road.heading(self.along(time)) + (np.pi if self.reverse else 0)
 
     def draw(self, painter: Painter) -> None:
-        place, heading = self.pose(painter.time)
-        draw_vehicle(painter, self.mesh, place, heading)
+        time = painter.time
+        draw_vehicle(painter, self.mesh, self.place(time), self.heading(time))
 
     def shade(self, painter: Painter) -> None:
-        place, heading = self.pose(painter.time)
-        shade_under(painter, self.mesh, place, heading)
+        time = painter.time
+        shade_under(painter, self.mesh, self.place(time), self.heading(time))
 
 
 @dataclass(frozen=True)
@@ -98,11 +111,11 @@ class Person(Item):
     def along(self, time: float) -> float:
         return self.start + self.speed * time
 
-    def _place(self, time: float) -> Place:
+    def place(self, time: float) -> Place:
         return self.road.point(self.along(time), self.across + self.cross_speed * time)
 
     def draw(self, painter: Painter) -> None:
-        place = self._place(painter.time)
+        place = self.place(painter.time)
         heading = self.road.heading(self.along(painter.time)) + float(
             np.arctan2(self.cross_speed, self.speed))
         if self.rides:
@@ -112,7 +125,7 @@ class Person(Item):
             draw_pedestrian(painter, self.figure, place, heading, speed)
 
     def shade(self, painter: Painter) -> None:
-        x, y = self._place(painter.time)
+        x, y = self.place(painter.time)
         angles = np.linspace(0, 2 * np.pi, 9)[:-1]
         long = 0.8 if self.rides else 0.3
         painter.shade(np.column_stack((x + 0.3 * np.cos(angles), y + long * np.sin(angles),
@@ -123,7 +136,7 @@ class Person(Item):
 class Plant(Item):
     """A tree or bush."""
 
-    place: Place
+    foot: Place
     distance: float
     sprite: Sprite
     scale: float
@@ -132,10 +145,14 @@ class Plant(Item):
         del time
         return self.distance
 
+    def place(self, time: float) -> Place:
+        del time
+        return self.foot
+
     def draw(self, painter: Painter) -> None:
         light = painter.light
         factor = light.sky_share + 0.75 * light.sun_share
-        painter.sprite(self.place, self.sprite, self.scale, basics.TREE, factor)
+        painter.sprite(self.foot, self.sprite, self.scale, basics.TREE, factor)
 
 
 @dataclass(frozen=True)
@@ -150,10 +167,16 @@ class Building(Item):
     corners: tuple[Place, Place, Place, Place]
     distance: float
     house: House
+    radius = 14.0
 
     def along(self, time: float) -> float:
         del time
         return self.distance
+
+    def place(self, time: float) -> Place:
+        del time
+        x, y = np.mean(self.corners, 0).tolist()
+        return x, y
 
     def draw(self, painter: Painter) -> None:
         eye = np.array((painter.camera.x, painter.camera.y))
@@ -173,8 +196,8 @@ class Building(Item):
         for distance, index, normal in sorted(walls, key=lambda wall: -wall[0]):
             self._wall(painter, ground, index, normal, distance)
 
-    def _wall(self, painter: Painter, ground: np.typing.NDArray[np.float64], index: int,
-              normal: np.typing.NDArray[np.float64], distance: float) -> None:
+    def _wall(self, painter: Painter, ground: NDArray[np.float64], index: int,
+              normal: NDArray[np.float64], distance: float) -> None:
         start, end = ground[index], ground[(index + 1) % 4]
         high = self.house.size[2]
         factor = painter.light.on_face(np.array((normal[0], normal[1], 0.0)))
@@ -183,11 +206,11 @@ class Building(Item):
                      painter.light.table(factor, distance), basics.BUILDING)
         if self.house.rise and index in (1, 3):
             peak = (*((start + end) / 2).tolist(), high + self.house.rise)
-            color = tuple(self.house.side[-1].mean((0, 1)).tolist())
-            painter.polygon([(*start, high), (*end, high), peak],
-                            painter.light.seen(color, factor, distance), basics.BUILDING)
+            seen = painter.light.seen(self.house.side[-1].mean((0, 1)), factor, distance)
+            painter.polygon([(*start, high), (*end, high), peak], seen.tolist(),
+                            basics.BUILDING)
 
-    def _roof(self, painter: Painter, ground: np.typing.NDArray[np.float64]) -> None:
+    def _roof(self, painter: Painter, ground: NDArray[np.float64]) -> None:
         high, rise = self.house.size[2], self.house.rise
         ridge = ((ground[0] + ground[3]) / 2, (ground[1] + ground[2]) / 2)
         out = (ground[0] - ground[3]) / np.linalg.norm(ground[0] - ground[3])
@@ -197,47 +220,63 @@ class Building(Item):
         eave = ground[:2] + 0.4 * out
         painter.polygon([(*eave[0], high - 0.1), (*eave[1], high - 0.1),
                          (*ridge[1], high + rise), (*ridge[0], high + rise)],
-                        color, basics.BUILDING)
+                        color.tolist(), basics.BUILDING)
 
 
 @dataclass(frozen=True)
 class Part:
     """A flat or round piece of street furniture: world points, thickness (0: a face), colour."""
 
-    points: tuple[tuple[float, float, float], ...]
+    points: tuple[Point, ...]
     width: float
     color: Color
     label: int
     glow: bool = False
 
 
-@dataclass(frozen=True)
 class Furniture(Item):
-    """A lamp post, sign, traffic light or piece of fence, made of parts."""
+    """A lamp post, sign, traffic light or piece of fence, made of parts; later parts hide."""
 
-    distance: float
-    parts: tuple[Part, ...]
+    def __init__(self, distance: float, parts: Sequence[Part]) -> None:
+        self._distance, self._parts = distance, tuple(parts)
+        self._place = (parts[0].points[0][0], parts[0].points[0][1])
+        self._points = np.array([point for part in parts for point in part.points], np.float32)
+        ends = np.cumsum([len(part.points) for part in parts]).tolist()
+        self._shapes = [Shape(end - len(part.points), end, part.width, part.label)
+                        for end, part in zip(ends, parts, strict=True)]
+        self._colors = np.array([part.color for part in parts], np.float64)
+        self._glows = np.array([part.glow for part in parts])
+        self._signals = self._glows & np.array([part.label == basics.SIGN for part in parts])
 
     def along(self, time: float) -> float:
-        del time
-        return self.distance
+        return self._distance
+
+    def place(self, time: float) -> Place:
+        return self._place
+
+    def posts(self) -> list[tuple[Point, Point]]:
+        """Return the ends of the lines that are thick enough to cast a shadow."""
+        return [(part.points[0], part.points[-1]) for part in self._parts if part.width > 0.05]
 
     def draw(self, painter: Painter) -> None:
         light = painter.light
-        ahead = painter.camera.distance(*self.parts[0].points[0][:2])
-        factor = light.sky_share + 0.55 * light.sun_share
-        bright = np.ones(3) / light.at_night(ahead)
-        for part in self.parts:
-            glows = part.glow and (light.lamps or part.label == basics.SIGN)
-            color = light.seen(part.color, bright if glows else factor, ahead)
-            if part.width:
-                painter.line(part.points, part.width, color, part.label)
-            else:
-                painter.polygon(part.points, color, part.label)
+        points = painter.camera.to_camera(self._points)
+        distance = float(points[0, 2])
+        bright = 1 / light.at_night(distance)
+        glows = self._glows if light.lamps else self._signals
+        factor = np.where(glows[:, None], bright, light.sky_share + 0.55 * light.sun_share)
+        painter.shapes(points, self._shapes, light.seen(self._colors, factor, distance),
+                       range(len(self._shapes)))
 
 
-def in_view(items: Sequence[Item], time: float, along: float, reach: float) -> list[Item]:
-    """Return the items near a place on the road, farthest first."""
-    near = [(item.along(time), item) for item in items]
-    return [item for place, item in sorted(near, key=lambda pair: -pair[0])
-            if -8 < place - along < reach]
+def in_view(items: Sequence[Item], camera: Camera, time: float, along: float, reach: float
+            ) -> list[Item]:
+    """
+    Return the items that the camera may see, farthest first.
+
+    :param along: where on the road the camera is.
+    :param reach: metres along the road up to which items are seen.
+    """
+    near = [(place, item) for item in items if -8 < (place := item.along(time)) - along < reach]
+    near.sort(key=lambda pair: -pair[0])
+    return [item for _, item in near if camera.sees(*item.place(time), item.radius)]

@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from numpy.typing import NDArray
 
 from frm_perception.scenes.basics import ByteArray
@@ -82,12 +83,13 @@ class Light:
         seen = np.minimum(lit, 255) * clarity + np.asarray(self.haze) * (1 - clarity)
         return seen.astype(np.uint8).reshape(256, 1, 3)
 
-    def seen(self, color: Color, factor: NDArray[np.float64], distance: float) -> Color:
-        """Return the colour in which a lit surface is seen from a distance in metres."""
+    def seen(self, colors: ArrayLike, factor: ArrayLike, distance: float) -> NDArray[np.float64]:
+        """Return the (..., 3) colours in which lit surfaces are seen from a distance in metres."""
         clarity = self.clarity(distance)
-        lit = np.minimum(np.asarray(color) * factor * self.at_night(distance), 255)
-        red, green, blue = (lit * clarity + np.asarray(self.haze) * (1 - clarity)).tolist()
-        return red, green, blue
+        lit = np.asarray(colors, np.float64) * factor * self.at_night(distance)
+        seen: NDArray[np.float64] = np.minimum(lit, 255) * clarity + (
+            np.asarray(self.haze) * (1 - clarity))
+        return seen
 
 
 def make_light(rng: np.random.Generator) -> Light:

@@ -48,6 +48,22 @@ class Sprite:
     size: tuple[float, float]
 
 
+@dataclass(frozen=True)
+class Shape:
+    """
+    A polygon or line through some of the points of a thing.
+
+    :param first: number of its first point.
+    :param last: number after its last point.
+    :param width: thickness of a line in metres; 0 for a convex polygon.
+    """
+
+    first: int
+    last: int
+    width: float
+    label: int
+
+
 def pyramid(picture: ByteArray) -> tuple[ByteArray, ...]:
     """Return a picture and its halvings down to 16 pixels, against flicker in the distance."""
     levels = [picture]
@@ -95,21 +111,52 @@ class Painter:
         mask = self._mask(corners, rows, columns)
         cv2.copyTo(cv2.convertScaleAbs(part, alpha=factor), mask, part)
 
-    def line(self, points: ArrayLike, width: float, color: Color, label: int) -> None:
-        """Draw a line through (N, 3) world points, ``width`` metres thick."""
-        self.camera_line(self.camera.to_camera(points), width, color, label)
+    def shapes(self, points: FloatArray, shapes: Sequence[Shape], colors: NDArray[np.float64],
+               order: Sequence[int]) -> None:
+        """
+        Draw polygons and lines that belong together.
 
-    def camera_line(self, seen: FloatArray, width: float, color: Color, label: int) -> None:
-        """Draw a line through (N, 3) camera points, ``width`` metres thick."""
-        if (seen[:, 2] < NEAR).any():
+        :param points: (N, 3) camera points that the shapes refer to.
+        :param colors: (len(shapes), 3) colours in which they are seen.
+        :param order: numbers of the shapes to draw, farthest first.
+        """
+        depth = points[:, 2]
+        if depth.max() <= NEAR:
             return
-        pixels = self.camera.to_pixels(seen)
-        if self._outside(pixels, width * self.camera.focal / float(seen[:, 2].min())):
+        if depth.min() <= NEAR:
+            self._near_shapes(points, shapes, colors, order)
             return
-        thickness = max(round(width * self.camera.focal / float(seen[:, 2].mean())), 1)
-        corners = [_fixed(pixels).reshape(-1, 1, 2)]
-        cv2.polylines(self.image, corners, False, color, thickness, shift=_SHIFT)
-        cv2.polylines(self.labels, corners, False, (label,), thickness, shift=_SHIFT)
+        pixels = self.camera.to_pixels(points)
+        if self._outside(pixels, 20):
+            return
+        corners, seen = _fixed(np.clip(pixels, -30000, 30000)), colors.tolist()
+        for number in order:
+            shape = shapes[number]
+            part = corners[shape.first:shape.last]
+            if shape.width:
+                self._draw_line(part, shape, seen[number], float(depth[shape.first]))
+            else:
+                cv2.fillConvexPoly(self.image, part, seen[number], cv2.LINE_8, _SHIFT)
+                cv2.fillConvexPoly(self.labels, part, (shape.label,), cv2.LINE_8, _SHIFT)
+
+    def _near_shapes(self, points: FloatArray, shapes: Sequence[Shape],
+                     colors: NDArray[np.float64], order: Sequence[int]) -> None:
+        """Draw shapes some of which reach behind the near plane."""
+        for number in order:
+            shape = shapes[number]
+            part, color = points[shape.first:shape.last], colors[number].tolist()
+            if not shape.width:
+                self.camera_polygon(part, color, shape.label)
+            elif part[:, 2].min() > NEAR:
+                pixels = np.clip(self.camera.to_pixels(part), -30000, 30000)
+                self._draw_line(_fixed(pixels), shape, color, float(part[0, 2]))
+
+    def _draw_line(self, corners: NDArray[np.int32], shape: Shape, color: Color, depth: float
+                   ) -> None:
+        thickness = max(round(shape.width * self.camera.focal / depth), 1)
+        path = [corners.reshape(-1, 1, 2)]
+        cv2.polylines(self.image, path, False, color, thickness, cv2.LINE_8, _SHIFT)
+        cv2.polylines(self.labels, path, False, (shape.label,), thickness, cv2.LINE_8, _SHIFT)
 
     def wall(self, corners: ArrayLike, texture: Sequence[ByteArray], table: ByteArray,
              label: int) -> None:

@@ -24,6 +24,7 @@ from frm_perception.scenes.basics import Color
 from frm_perception.scenes.basics import FloatArray
 from frm_perception.scenes.basics import vary
 from frm_perception.scenes.painter import Painter
+from frm_perception.scenes.painter import Shape
 
 _CLOTHES: tuple[Color, ...] = (
     (34, 36, 42), (52, 56, 66), (40, 50, 90), (120, 30, 34), (150, 140, 120), (90, 100, 80),
@@ -133,7 +134,7 @@ def _draw(painter: Painter, limbs: list[_Limb], size: float, place: tuple[float,
         return
     factor = painter.light.sky_share + 0.5 * painter.light.sun_share
     middles = points.reshape(-1, 2, 3)[:, :, 2].mean(1)
-    for index in np.argsort(-middles, kind='stable'):
-        _, _, width, color = limbs[index]
-        painter.camera_line(points[2 * index:2 * index + 2], width * size,
-                            painter.light.seen(color, factor, distance), label)
+    colors = painter.light.seen([limb[3] for limb in limbs], factor, distance)
+    shapes = [Shape(2 * index, 2 * index + 2, limb[2] * size, label)
+              for index, limb in enumerate(limbs)]
+    painter.shapes(points, shapes, colors, np.argsort(-middles, kind='stable').tolist())

@@ -27,7 +27,9 @@ from frm_perception.scenes import basics
 from frm_perception.scenes.basics import Color
 from frm_perception.scenes.basics import FloatArray
 from frm_perception.scenes.basics import vary
+from frm_perception.scenes.light import Light
 from frm_perception.scenes.painter import Painter
+from frm_perception.scenes.painter import Shape
 
 _GLASS: Color = (44, 52, 60)
 _RUBBER: Color = (26, 26, 28)
@@ -44,18 +46,20 @@ class Mesh:
     Flat faces of a vehicle that looks along +y; x right, z up, the origin on the ground.
 
     :param vertices: (V, 3) float32.
-    :param faces: indices of each face's corners, seen from outside.
+    :param faces: the faces; their corners turn right as seen from outside.
     :param colors: (F, 3) surface colours.
+    :param normals: (F, 3) unit vectors out of the faces.
     :param layers: (F,) drawing order: details lie on the faces of lower layers.
-    :param glows: (F,) 1 for faces that shine when lamps are on.
+    :param glows: (F,) whether a face shines when lamps are on.
     :param size: width, length, height in metres.
     """
 
     vertices: FloatArray
-    faces: tuple[NDArray[np.intp], ...]
+    faces: tuple[Shape, ...]
     colors: NDArray[np.float64]
+    normals: NDArray[np.float64]
     layers: NDArray[np.intp]
-    glows: NDArray[np.intp]
+    glows: NDArray[np.bool_]
     size: tuple[float, float, float]
 
 
@@ -133,14 +137,17 @@ class _Builder:
 
     def build(self) -> Mesh:
         """Return the finished mesh."""
-        vertices = np.concatenate([face[0] for face in self._faces])
-        ends = np.cumsum([len(face[0]) for face in self._faces])
-        faces = tuple(np.arange(end - len(face[0]), end)
-                      for end, face in zip(ends, self._faces, strict=True))
-        return Mesh(vertices.astype(np.float32), faces,
-                    np.array([face[1] for face in self._faces], np.float64),
+        corners = [face[0] for face in self._faces]
+        ends = np.cumsum([len(points) for points in corners]).tolist()
+        faces = tuple(Shape(end - len(points), end, 0, basics.CAR)
+                      for end, points in zip(ends, corners, strict=True))
+        normals = np.array([np.cross(points[1] - points[0], points[2] - points[0])
+                            for points in corners], np.float64)
+        normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+        return Mesh(np.concatenate(corners).astype(np.float32), faces,
+                    np.array([face[1] for face in self._faces], np.float64), normals,
                     np.array([face[2] for face in self._faces]),
-                    np.array([int(face[3]) for face in self._faces]), self.size)
+                    np.array([face[3] for face in self._faces]), self.size)
 
 
 def make_car(rng: np.random.Generator) -> Mesh:
@@ -268,34 +275,28 @@ def draw_vehicle(painter: Painter, mesh: Mesh, place: tuple[float, float], headi
     turn = np.array(((cos, -sin, 0), (sin, cos, 0), (0, 0, 1)))
     points = painter.camera.to_camera(mesh.vertices @ turn + (*place, 0))
     distance = float(points[:, 2].mean())
-    first = np.array([face[:3] for face in mesh.faces])
-    a, b, c = (points[first[:, corner]] for corner in range(3))
+    first = np.array([face.first for face in mesh.faces])
+    a, b, c = points[first], points[first + 1], points[first + 2]
     seen = np.einsum('ij,ij->i', np.cross(b - a, c - a), a) < 0
     if distance > _DETAIL:
         seen &= mesh.layers < 6
-    colors = _lit(painter, mesh, first, turn, distance)
-    depth = np.array([points[face, 2].mean() for face in mesh.faces])
-    for face in np.lexsort((-depth, mesh.layers)):
-        if seen[face]:
-            red, green, blue = colors[face].tolist()
-            painter.camera_polygon(points[mesh.faces[face]], (red, green, blue), basics.CAR)
+    counts = np.diff(first, append=len(points))
+    depth = np.add.reduceat(points[:, 2], first) / counts
+    order = np.lexsort((-depth, mesh.layers))
+    painter.shapes(points, mesh.faces, _lit(painter.light, mesh, turn, distance),
+                   order[seen[order]].tolist())
 
 
-def _lit(painter: Painter, mesh: Mesh, first: NDArray[np.intp], turn: NDArray[np.float64],
-         distance: float) -> NDArray[np.float64]:
+def _lit(light: Light, mesh: Mesh, turn: NDArray[np.float64], distance: float
+         ) -> NDArray[np.float64]:
     """Return the (F, 3) colours in which a mesh's faces are seen."""
-    light = painter.light
-    a, b, c = (mesh.vertices[first[:, corner]] for corner in range(3))
-    normal = np.cross(b - a, c - a) @ turn
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
-    gloss = 0.2 * np.maximum(normal[:, 2:], 0) * np.asarray(light.haze) * light.sky_share
-    lit = mesh.colors * light.on_face(normal) * light.at_night(distance) + gloss
+    normals = mesh.normals @ turn
+    gloss = 0.2 * np.maximum(normals[:, 2:], 0) * np.asarray(light.haze)
+    colors = mesh.colors * light.on_face(normals) + gloss * light.sky_share
     if light.lamps:
-        lit = np.where(mesh.glows[:, None] > 0, mesh.colors * 1.3 + 40, lit)
-    clarity = light.clarity(distance)
-    seen: NDArray[np.float64] = np.minimum(lit, 255) * clarity + (
-        np.asarray(light.haze) * (1 - clarity))
-    return seen
+        shine = (mesh.colors * 1.3 + 40) / light.at_night(distance)
+        colors = np.where(mesh.glows[:, None], shine, colors)
+    return light.seen(colors, 1.0, distance)
 
 
 def shade_under(painter: Painter, mesh: Mesh, place: tuple[float, float], heading: float) -> None:

@@ -29,6 +29,7 @@ from frm_perception.scenes.furniture import traffic_light
 from frm_perception.scenes.furniture import traffic_sign
 from frm_perception.scenes.furniture import utility_pole
 from frm_perception.scenes.items import Building
+from frm_perception.scenes.items import Furniture
 from frm_perception.scenes.items import Item
 from frm_perception.scenes.items import Person
 from frm_perception.scenes.items import Place
@@ -69,7 +70,8 @@ class World:
         self.trees: list[tuple[Plant, TreeKind]] = []
         self.vehicles: list[Vehicle] = []
         self.people: list[Person] = []
-        self.rest: list[Item] = []
+        self.bushes: list[Plant] = []
+        self.furniture: list[Furniture] = []
         self._build_houses(stream(seed, 'houses'))
         self._plant(stream(seed, 'plants'))
         self._furnish(stream(seed, 'furniture'))
@@ -81,7 +83,7 @@ class World:
     def items(self) -> list[Item]:
         """Return everything that is drawn."""
         return [*self.buildings, *(plant for plant, _ in self.trees), *self.vehicles,
-                *self.people, *self.rest]
+                *self.people, *self.bushes, *self.furniture]
 
     def _build_houses(self, rng: np.random.Generator) -> None:
         layout = self.layout
@@ -155,9 +157,9 @@ class World:
                     along += float(rng.exponential(9)) + 1
                     across = side * (first + float(rng.exponential(1.5)))
                     if not layout.near_junction(along, 4, side):
-                        self.rest.append(Plant(self.road.point(along, across), along,
-                                               bushes[rng.integers(3)],
-                                               float(rng.uniform(0.5, 1.1))))
+                        self.bushes.append(Plant(self.road.point(along, across), along,
+                                                 bushes[rng.integers(3)],
+                                                 float(rng.uniform(0.5, 1.1))))
 
     def _tree_row(self, rng: np.random.Generator, side: int, across: float, spacing: float,
                   scale: float, kinds: list[TreeKind]) -> None:
@@ -188,25 +190,25 @@ class World:
                 if layout.near_junction(along, 2, side):
                     continue
                 if lamps:
-                    self.rest.append(lamp_post(road, along, post, height, color))
+                    self.furniture.append(lamp_post(road, along, post, height, color))
                 elif poles:
-                    self.rest.append(utility_pole(road, along, post + side * 1.5))
+                    self.furniture.append(utility_pole(road, along, post + side * 1.5))
         post = layout.side * (layout.edge(layout.side) + (0.45 if layout.kerb else 1.3))
         along = self.start
         while along < self.end:
             along += float(rng.uniform(12, 60))
             if not layout.near_junction(along, 1):
-                self.rest.append(traffic_sign(rng, road, along, post))
+                self.furniture.append(traffic_sign(rng, road, along, post))
         if layout.kind == 'highway':
             inner, outer = sorted((layout.side * layout.median * 0.3, post))
             for along in np.arange(self.start + rng.uniform(30, 150), self.end, 230):
-                self.rest.append(gantry(road, along, (inner - 0.5, outer + 0.5), rng))
+                self.furniture.append(gantry(road, along, (inner - 0.5, outer + 0.5), rng))
         for crossing in layout.crossings:
             if rng.random() < 0.7:
                 green = bool(rng.random() < 0.8)
                 for side in (-1, 1):
                     across = side * (layout.edge(side) + 0.5)
-                    self.rest.append(traffic_light(road, crossing - 2.6, across, green))
+                    self.furniture.append(traffic_light(road, crossing - 2.6, across, green))
 
     def _fence(self, rng: np.random.Generator) -> None:
         layout = self.layout
@@ -237,7 +239,7 @@ class World:
                 free = not self.layout.near_junction(middle, 8, side) and all(
                     abs(middle - crossing) > 5 for crossing in self.layout.crossings)
                 if present and free:
-                    self.rest.append(fence(self.road, (along, along + piece), across, style,
+                    self.furniture.append(fence(self.road, (along, along + piece), across, style,
                                            color))
                 along += piece
 
