@@ -16,8 +16,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 import sys
+from pathlib import Path
 from typing import Any
 
 
@@ -40,7 +40,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print the table and write the file; return the exit status."""
-    from frm_perception.evaluation.record import write_json
+    from frm_perception.media.files import write_json
     from frm_perception.ros.children import ChildError
     from frm_perception.ros.transport_benchmark import combinations
     from frm_perception.ros.transport_benchmark import description

@@ -15,12 +15,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from importlib import metadata
 import os
-from pathlib import Path
 import platform
 import subprocess
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 

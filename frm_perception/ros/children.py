@@ -21,12 +21,10 @@ child; :class:`Children` starts them. In such a child SIGTERM raises :class:`Sys
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 import contextlib
 import ctypes
 import json
 import os
-from pathlib import Path
 import queue
 import runpy
 import signal
@@ -34,10 +32,13 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
+from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 from types import TracebackType
-from typing import Any
 from typing import IO
+from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 _STOP_SECONDS = 5.0
@@ -109,6 +110,12 @@ class Child:
         if code:
             raise self.error(f'ended with {_describe(code)}')
 
+    def require_running(self) -> None:
+        """Raise :class:`ChildError` if the child has ended, in whatever way."""
+        code = self._process.poll()
+        if code is not None:
+            raise self.error(f'ended with {_describe(code)}')
+
     def error(self, what: str) -> ChildError:
         """Return an error that names the child, the end of its log and where the log is."""
         lines = self.log.read_text(encoding='utf-8', errors='replace').splitlines()[-15:]
@@ -122,7 +129,7 @@ class Child:
         if self._process.poll() is None:
             self._process.terminate()
 
-    def stop(self, deadline: float) -> None:
+    def wait(self, deadline: float) -> None:
         """Wait until ``deadline`` (monotonic seconds), then kill; return when it is gone."""
         try:
             self._process.wait(max(deadline - time.monotonic(), 0.1))
@@ -169,15 +176,20 @@ class Children:
         # A second Ctrl-C must not interrupt the clean-up and leave children behind.
         old_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        self.stop()
+        signal.signal(signal.SIGINT, old_interrupt)
+        signal.signal(signal.SIGTERM, self._old_handler)
+
+    def stop(self) -> None:
+        """End all children; return when they are gone."""
         for child in self._running:
             child.ask_to_stop()
         deadline = time.monotonic() + _STOP_SECONDS
         for child in self._running:
-            child.stop(deadline)
-        signal.signal(signal.SIGINT, old_interrupt)
-        signal.signal(signal.SIGTERM, self._old_handler)
+            child.wait(deadline)
+        self._running.clear()
 
-    def start(self, name: str, module: str, arguments: list[str],
+    def start(self, name: str, module: str, arguments: Sequence[str],
               environment: Mapping[str, str]) -> Child:
         """Start ``python -m module arguments``; errors of it go to ``<logs>/<name>.log``."""
         log = self._logs / f'{name}.log'

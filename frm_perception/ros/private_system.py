@@ -11,16 +11,16 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Where a system of ROS processes that we start for ourselves runs: its domain and its transport."""
+"""A ROS system of our own: a domain that nobody uses, on this computer only."""
 
 from __future__ import annotations
 
 import errno
 import os
-from pathlib import Path
 import shutil
 import socket
 import sys
+from pathlib import Path
 
 PROFILE_VARIABLE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
 SHARED_MEMORY = Path('/dev/shm')

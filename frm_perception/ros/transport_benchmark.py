@@ -23,14 +23,14 @@ images are late, with the profile and without.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict
-from dataclasses import dataclass
-from pathlib import Path
 import select
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
+from dataclasses import asdict
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import rclpy
@@ -47,9 +47,9 @@ from frm_perception.evaluation.record import percentiles
 from frm_perception.evaluation.record import provenance
 from frm_perception.ros.children import Children
 from frm_perception.ros.children import report
+from frm_perception.ros.private_system import PROFILE_VARIABLE
 from frm_perception.ros.private_system import free_domain
 from frm_perception.ros.private_system import private_environment
-from frm_perception.ros.private_system import PROFILE_VARIABLE
 from frm_perception.ros.private_system import shared_memory_warning
 from frm_perception.runtime.share import share_folder
 
@@ -107,7 +107,8 @@ def measure(seconds: float, rate: float, runs: Iterable[Run]) -> dict[str, Any]:
 
 def table(results: dict[str, Any]) -> str:
     """Return the results as a Markdown table that is also readable on a terminal."""
-    rows = [('image', 'QoS', 'Fast DDS', 'delivered', 'p50 ms', 'p95 ms', 'p99 ms')]
+    rows: list[tuple[str, ...]] = [
+        ('image', 'QoS', 'Fast DDS', 'delivered', 'p50 ms', 'p95 ms', 'p99 ms')]
     for run in results['runs']:
         latency = [f'{run["latency_ms"][key]:.1f}' if run['latency_ms'] else '-'
                    for key in ('p50', 'p95', 'p99')]

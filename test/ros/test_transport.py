@@ -26,8 +26,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from frm_perception.evaluation.record import percentiles
-from frm_perception.evaluation.record import write_json
+from frm_perception.media.files import write_json
 from frm_perception.ros.children import ChildError
 from frm_perception.ros.children import Children
 from frm_perception.ros.private_system import PROFILE_VARIABLE
@@ -42,7 +43,7 @@ from frm_perception.runtime.share import share_folder
 
 _REPOSITORY = Path(__file__).parents[2]
 _SEGMENT_BYTES = 64 * 2**20
-_LARGEST_SEGMENT = '''
+_LARGEST_SEGMENT = """
 import rclpy
 rclpy.init()
 node = rclpy.create_node('probe')
@@ -52,8 +53,8 @@ for line in open('/proc/self/maps'):
         first, last = line.split()[0].split('-')
         sizes.append(int(last, 16) - int(first, 16))
 print(max(sizes))
-'''
-_PARENT = '''
+"""
+_PARENT = """
 import sys, time
 from pathlib import Path
 from frm_perception.ros.children import Children
@@ -64,14 +65,14 @@ with Children(Path(sys.argv[1])) as children:
         time.sleep(0.01)
     print('ready', flush=True)
     time.sleep(600)
-'''
-_SLEEPER = '''
+"""
+_SLEEPER = """
 import os, time
 with open('pid.new', 'w') as file:
     file.write(str(os.getpid()))
 os.rename('pid.new', 'pid')
 time.sleep(600)
-'''
+"""
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
@@ -178,11 +179,3 @@ def test_a_child_that_says_nothing_is_given_up(tmp_path: Path) -> None:
 def test_percentiles_of_nothing_are_nothing_and_of_one_value_that_value() -> None:
     assert percentiles([]) == {}
     assert percentiles([3.0]) == {'p50': 3.0, 'p95': 3.0, 'p99': 3.0, 'max': 3.0}
-
-
-def test_a_json_that_cannot_be_written_leaves_the_old_one_and_nothing_else(tmp_path: Path) -> None:
-    write_json(tmp_path / 'file.json', {'old': 1})
-    with pytest.raises(TypeError):
-        write_json(tmp_path / 'file.json', {'new': object()})
-    assert [path.name for path in tmp_path.iterdir()] == ['file.json']
-    assert json.loads((tmp_path / 'file.json').read_text()) == {'old': 1}

@@ -1,0 +1,210 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The demo as a whole: what is asked for, checks, recording, pictures, figures."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from collections.abc import Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rclpy.utilities import get_rmw_implementation_identifier
+
+from frm_perception.evaluation.record import percentiles
+from frm_perception.evaluation.record import provenance
+from frm_perception.media.files import MediaError
+from frm_perception.media.files import write_json
+from frm_perception.ros.children import ChildError
+from frm_perception.ros.children import Children
+from frm_perception.ros.demo.drawing import SHEET
+from frm_perception.ros.demo.drawing import VIDEO
+from frm_perception.ros.demo.drawing import Accuracy
+from frm_perception.ros.demo.drawing import Drawing
+from frm_perception.ros.demo.recording import Recording
+from frm_perception.ros.demo.recording import record
+from frm_perception.ros.demo.source import Source
+from frm_perception.ros.demo.source import open_recording
+from frm_perception.ros.demo.source import render_drive
+from frm_perception.ros.private_system import PROFILE_VARIABLE
+from frm_perception.ros.private_system import free_domain
+from frm_perception.ros.private_system import private_environment
+from frm_perception.ros.private_system import shared_memory_warning
+from frm_perception.runtime.bundle import Bundle
+from frm_perception.runtime.bundle import find_bundle
+from frm_perception.runtime.bundle import parse_resolution
+from frm_perception.runtime.share import share_folder
+
+SUMMARY = 'summary.json'
+LOGS = 'logs'
+_PACKAGES = ('frm_perception', 'rclpy', 'ros-fastrtps', 'onnxruntime', 'numpy',
+             'opencv-python-headless')
+
+
+class DemoError(RuntimeError):
+    """The demo cannot start or did not work; the message says why and where to look."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """
+    What is asked for.
+
+    :param recording: video or bag to play; None renders a drive.
+    :param output: folder for the results.
+    :param frames: at most so many frames are published.
+    :param rate: so many a second.
+    :param seed: of the rendered drive.
+    :param size: of the rendered drive, (height, width) in pixels.
+    :param model_dir: folder of bundles; None takes the package's.
+    :param backbone: as the segmenter's parameter of that name, like the three below.
+    :param domain: ROS domain; None takes one that is not in use.
+    """
+
+    recording: Path | None
+    output: Path
+    frames: int
+    rate: float
+    seed: int
+    size: tuple[int, int]
+    model_dir: Path | None
+    backbone: str
+    resolution: str
+    precision: str
+    provider: str
+    domain: int | None
+
+    def node_arguments(self) -> list[str]:
+        """Return the segmenter's ROS arguments."""
+        values = {'backbone': self.backbone, 'resolution': self.resolution,
+                  'precision': self.precision, 'provider': self.provider}
+        if self.model_dir is not None:
+            values['model_dir'] = str(self.model_dir)
+        arguments = ['--ros-args']
+        for name, value in values.items():
+            # Quoted, or a name of digits only would become a number.
+            arguments += ['-p', f'{name}:={json.dumps(value)}']
+        return arguments
+
+
+def run_demo(options: Options) -> str:
+    """
+    Run the demo and return what to print; shows progress on the way.
+
+    :raises DemoError: it could not start, a process failed, or no frame was answered.
+    """
+    try:
+        bundle = find_bundle(options.model_dir or share_folder('models'), options.backbone,
+                             options.precision)
+        parse_resolution(options.resolution, bundle)
+        source = (None if options.recording is None else
+                  open_recording(options.recording, options.frames, options.rate))
+        with tempfile.TemporaryDirectory(prefix='frm-demo-') as scratch, \
+                Children(options.output / LOGS) as children:
+            return _run(options, bundle, source, Path(scratch), children)
+    except (ChildError, MediaError, OSError, ValueError) as error:
+        raise DemoError(str(error)) from error
+
+
+def _run(options: Options, bundle: Bundle, source: Source | None, scratch: Path,
+         children: Children) -> str:
+    if source is None:
+        source = render_drive(scratch, options.seed, options.size, options.frames, options.rate)
+    domain = free_domain() if options.domain is None else options.domain
+    with _environment({**private_environment(domain), 'ROS_LOG_DIR': str(scratch / 'ros')}):
+        recording = record(source, options.node_arguments(), scratch, children, _profile())
+    _require_answers(recording, options.output / LOGS)
+    drawing = Drawing(source, recording, scratch, bundle.label_space)
+    accuracy = drawing.draw(options.output)
+    write_json(options.output / SUMMARY, {
+        'source': _source_summary(options, source),
+        'frames': recording.frames(),
+        'latency_ms': percentiles(list(recording.latency_ms.values())),
+        'accuracy': None if accuracy is None else {
+            'drivable_iou': accuracy.drivable_iou,
+            'mean_iou': accuracy.mean_iou if accuracy.class_iou else None,
+            'class_iou': accuracy.class_iou},
+        'segmenter': dict(recording.diagnosis.engine),
+        'transport': {'rmw': get_rmw_implementation_identifier(), 'domain': domain, **_profile()},
+        **provenance(_PACKAGES),
+        'per_frame': drawing.frames,
+    })
+    return _report(recording, accuracy, options.output)
+
+
+def _profile() -> dict[str, str]:
+    """Return the environment that gives images enough shared memory; the user's choice wins."""
+    chosen = os.environ.get(PROFILE_VARIABLE)
+    if chosen is not None:
+        return {PROFILE_VARIABLE: chosen}
+    return {PROFILE_VARIABLE: str(share_folder('config') / 'fastdds_shm.xml')}
+
+
+@contextmanager
+def _environment(environment: Mapping[str, str]) -> Iterator[None]:
+    """Replace this process' environment, which ROS reads when it starts, for a while."""
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _source_summary(options: Options, source: Source) -> dict[str, object]:
+    common = {'rate': source.rate, 'frames': source.count}
+    if options.recording is not None:
+        return {'recording': str(options.recording), **common}
+    return {'rendered_drive': options.seed, 'size': list(options.size), **common}
+
+
+def _require_answers(recording: Recording, logs: Path) -> None:
+    if not recording.sent:
+        raise DemoError('the camera sent no frame')
+    if not recording.latency_ms:
+        raise DemoError(
+            f'none of the frames was answered ({_list_frames(recording)}). '
+            f'{shared_memory_warning(2)} The logs are in {logs}.')
+
+
+def _list_frames(recording: Recording) -> str:
+    return ', '.join(f'{count} {name.replace("_", " ")}'
+                     for name, count in recording.frames().items()
+                     if count or name in ('sent', 'answered', 'dropped'))
+
+
+def _report(recording: Recording, accuracy: Accuracy | None, output: Path) -> str:
+    engine = recording.diagnosis.engine
+    latency = percentiles(list(recording.latency_ms.values()))
+    lines = [
+        f'frames       {_list_frames(recording)}',
+        f'latency      p50 {latency["p50"]:.0f} ms, p95 {latency["p95"]:.0f} ms, '
+        f'p99 {latency["p99"]:.0f} ms, from stamp to mask',
+        f'model        {engine["model"]} at {engine["resolution"]} (height x width)',
+        f'provider     {engine["provider"]}, {engine["precision"]} '
+        f'(asked for: {engine["provider_asked"]})',
+    ]
+    if accuracy is not None:
+        mean = (f', mean IoU {accuracy.mean_iou:.3f} of {len(accuracy.class_iou)} classes'
+                if accuracy.class_iou else '')
+        lines.append(f'accuracy     drivable IoU {accuracy.drivable_iou:.3f}{mean}, '
+                     f'on rendered frames')
+    lines += [f'written      {output / name}' for name in (VIDEO, SHEET, SUMMARY)]
+    return '\n'.join(lines)

@@ -1,0 +1,130 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""What the demo's camera sees: a rendered drive, a video or a bag, at a steady rate."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Iterable
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from frm_perception.media.files import MediaError
+from frm_perception.media.frames import Frame
+from frm_perception.media.frames import read_frames
+from frm_perception.scenes import RenderedDrive
+
+_IMAGES = 'images.npy'
+_LABELS = 'labels.npy'
+
+
+@dataclass(frozen=True)
+class Source:
+    """
+    Frames to publish; iterating yields the same ones every time.
+
+    :param path: a folder that :func:`render_drive` filled, a video file or a bag's folder.
+    :param rendered: whether it is a rendered drive.
+    :param count: at most so many frames.
+    :param rate: frames a second. Of a video or bag that has more, those are left out that a
+        camera of this rate would not have taken.
+    """
+
+    path: Path
+    rendered: bool
+    count: int
+    rate: float
+
+    def __iter__(self) -> Iterator[Frame]:
+        frames = (_read_drive(self.path) if self.rendered
+                  else at_rate(read_frames(self.path), self.rate))
+        return islice(frames, self.count)
+
+    def arguments(self) -> list[str]:
+        """Return what :meth:`parse` turns back into this source."""
+        kind = 'drive' if self.rendered else 'recording'
+        return [str(self.path), kind, str(self.count), str(self.rate)]
+
+    @classmethod
+    def parse(cls, arguments: list[str]) -> Source:
+        """Return the source that wrote these arguments."""
+        path, kind, count, rate = arguments
+        return cls(Path(path), kind == 'drive', int(count), float(rate))
+
+
+def open_recording(path: Path, count: int, rate: float) -> Source:
+    """
+    Return the source that plays a video or a bag.
+
+    :raises frm_perception.media.files.MediaError: it cannot be read.
+    """
+    frames = read_frames(path)
+    first = next(iter(frames), None)
+    if first is None:
+        raise MediaError(f'{path} holds no frame')
+    expected = math.ceil(len(frames) * min(rate / frames.rate, 1.0))
+    return Source(path, False, min(count, max(expected, 1)), rate)
+
+
+def at_rate(frames: Iterable[Frame], rate: float) -> Iterator[Frame]:
+    """Yield the frames that a camera of that rate would have taken, by their stamps."""
+    period = 1e9 / rate
+    due = -np.inf
+    for frame in frames:
+        # A recording's stamps jitter: half of a typical frame early is still in time.
+        if frame.stamp_ns < due - 0.1 * period:
+            continue
+        yield frame
+        late = frame.stamp_ns - due
+        due = due + period if late < period else frame.stamp_ns + period
+
+
+def render_drive(folder: Path, seed: int, size: tuple[int, int], count: int,
+                 rate: float) -> Source:
+    """
+    Render a drive into files beforehand, so that rendering takes no time from the segmenter.
+
+    :param size: (height, width) in pixels.
+    :raises OSError: no room in the folder.
+    """
+    height, width = size
+    needed = count * height * width * 4
+    free = shutil.disk_usage(folder).free
+    if free < needed * 1.1:
+        raise OSError(
+            f'{count} frames of {width}x{height} take {needed / 2**20:.0f} MiB, but {folder} has '
+            f'{free / 2**20:.0f} MiB free; ask for fewer frames, or let TMPDIR name another '
+            f'folder')
+    drive = RenderedDrive(seed, height, width, count, rate)
+    images = np.lib.format.open_memmap(
+        folder / _IMAGES, 'w+', np.uint8, (count, height, width, 3))
+    labels = np.lib.format.open_memmap(folder / _LABELS, 'w+', np.uint8, (count, height, width))
+    for index in tqdm(range(count), desc='rendering the drive', unit='frame'):
+        scene = drive[index]
+        images[index] = scene.image
+        labels[index] = scene.labels
+    return Source(folder, True, count, rate)
+
+
+def _read_drive(folder: Path) -> Iterator[Frame]:
+    images = np.load(folder / _IMAGES, mmap_mode='r')
+    labels = np.load(folder / _LABELS, mmap_mode='r')
+    for index, (image, label) in enumerate(zip(images, labels)):
+        yield Frame(np.asarray(image), np.asarray(label), 0, f'frame {index}')
