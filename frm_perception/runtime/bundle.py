@@ -15,16 +15,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-import hashlib
 from pathlib import Path
-import re
 
 from frm_perception.labels import LabelSpace
 from frm_perception.runtime.manifest import BundleError
-from frm_perception.runtime.manifest import read_section
 from frm_perception.runtime.manifest import Section
+from frm_perception.runtime.manifest import read_section
 from frm_perception.runtime.onnx_file import external_tensors
 
 __all__ = ['Bundle', 'BundleError', 'InputSpec', 'OutputSpec', 'PrecisionEntry', 'find_bundle',
@@ -224,7 +224,7 @@ def parse_resolution(text: str, bundle: Bundle) -> tuple[int, int]:
     spec = bundle.input
     if text == 'auto':
         return spec.default
-    match = re.fullmatch(r'(\d{1,6})x(\d{1,6})', text)
+    match = re.fullmatch('([0-9]{1,6})x([0-9]{1,6})', text)
     if match is None:
         raise ValueError(
             f"resolution {text!r} must be 'auto' or HEIGHTxWIDTH, such as "

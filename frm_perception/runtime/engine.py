@@ -23,12 +23,12 @@ of the first inference ran, so a wrong option cannot go unnoticed.
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
 import json
 import os
-from pathlib import Path
 import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np

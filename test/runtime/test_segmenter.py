@@ -1,0 +1,195 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""A camera image in, its labels and its drivable area out: the whole way."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from tiny_bundle import TINY
+from tiny_bundle import manifest
+from tiny_bundle import tiny_model
+from tiny_bundle import write_bundle
+from tiny_bundle import write_tiny_bundle
+
+from frm_perception.runtime.bundle import Bundle
+from frm_perception.runtime.bundle import BundleError
+from frm_perception.runtime.engine import EngineError
+from frm_perception.runtime.segmenter import Segmenter
+
+ROAD = TINY.classes.index('road')
+
+
+@pytest.fixture(scope='module')
+def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Segmenter]:
+    bundle = Bundle.load(write_tiny_bundle(tmp_path_factory.mktemp('models')))
+    with Segmenter.load(bundle, provider='cpu') as loaded:
+        yield loaded
+
+
+def paint(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the RGB image that the tiny network labels so."""
+    return TINY.colors()[labels]
+
+
+def blocks(height: int, width: int, side: int, seed: int = 0) -> NDArray[np.uint8]:
+    """Return labels in squares of ``side`` pixels."""
+    cells = np.random.default_rng(seed).integers(0, 4, (-(-height // side), -(-width // side)))
+    return cells.astype(np.uint8).repeat(side, 0).repeat(side, 1)[:height, :width]
+
+
+@pytest.mark.parametrize('axis', [0, 1])
+def test_labels_are_exact_to_the_pixel_where_nothing_is_scaled(
+        segmenter: Segmenter, axis: int) -> None:
+    labels = np.zeros((96, 160), np.uint8)
+    across = np.moveaxis(labels, axis, 0)
+    across[40:] = ROAD
+    across[64:68] = 3
+    result = segmenter.segment(paint(labels))
+    assert np.array_equal(result.labels, labels)
+    assert np.array_equal(result.drivable, np.where(labels == ROAD, 255, 0))
+    assert result.labels.dtype == result.drivable.dtype == np.uint8
+
+
+@pytest.mark.parametrize('size', [(192, 320), (540, 960), (1080, 1920), (480, 640), (640, 480)])
+def test_edges_stay_where_they_are_in_the_camera_image(
+        segmenter: Segmenter, size: tuple[int, int]) -> None:
+    row, column = size[0] // 3, size[1] // 4
+    labels = np.zeros(size, np.uint8)
+    labels[row:, column:] = ROAD
+    found = segmenter.segment(paint(labels)).labels
+    # What the network sees is coarse: an edge is known to within one of its cells.
+    cell = 4 * max(size[0] / 96, size[1] / 160)
+    expected_row = np.argmax(found[:, -1] == ROAD)
+    expected_column = np.argmax(found[-1] == ROAD)
+    assert abs(expected_row - row) <= cell / 2 and abs(expected_column - column) <= cell / 2
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(0, 3),
+       st.sampled_from(['camera', 'network']))
+def test_one_colour_is_one_class_up_to_every_edge(
+        segmenter: Segmenter, height: int, width: int, label: int, output_size: str) -> None:
+    image = paint(np.full((height, width), label, np.uint8))
+    result = segmenter.segment(image, output_size=output_size)
+    assert (result.labels == label).all()
+    assert (result.drivable == (255 if label == ROAD else 0)).all()
+    if output_size == 'camera':
+        assert result.labels.shape == (height, width)
+
+
+def test_network_size_is_the_image_without_the_border(segmenter: Segmenter) -> None:
+    result = segmenter.segment(np.zeros((100, 400, 3), np.uint8), output_size='network')
+    assert result.labels.shape == result.drivable.shape == (40, 160)
+
+
+def test_encodings_of_the_same_picture_get_the_same_labels(segmenter: Segmenter) -> None:
+    rgb = paint(blocks(270, 480, 40))
+    expected = segmenter.segment(rgb).labels
+    for encoding, code in (('bgr8', cv2.COLOR_RGB2BGR), ('rgba8', cv2.COLOR_RGB2RGBA),
+                           ('bgra8', cv2.COLOR_RGB2BGRA)):
+        found = segmenter.segment(np.asarray(cv2.cvtColor(rgb, code)), encoding).labels
+        assert np.mean(found != expected) < 0.001, encoding
+
+
+def test_grey_images_are_labelled(segmenter: Segmenter) -> None:
+    assert segmenter.segment(np.zeros((50, 80), np.uint8), 'mono8').labels.shape == (50, 80)
+
+
+def test_rows_with_padding_are_accepted(segmenter: Segmenter) -> None:
+    padded = paint(blocks(200, 340, 20))
+    image = padded[:, :300]
+    assert np.array_equal(segmenter.segment(image).labels,
+                          segmenter.segment(image.copy()).labels)
+
+
+def test_an_answer_is_not_changed_by_the_next_image(segmenter: Segmenter) -> None:
+    first = segmenter.segment(paint(np.full((96, 160), ROAD, np.uint8)))
+    segmenter.segment(np.zeros((96, 160, 3), np.uint8))
+    assert (first.labels == ROAD).all() and (first.drivable == 255).all()
+
+
+def test_the_border_of_one_size_does_not_reach_an_image_of_another(segmenter: Segmenter) -> None:
+    wide, tall = (paint(np.full(size, ROAD, np.uint8)) for size in ((40, 160), (96, 60)))
+    for image in (wide, tall, wide):
+        assert (segmenter.segment(image).labels == ROAD).all()
+
+
+@pytest.mark.parametrize(('image', 'options', 'complaint'), [
+    (np.zeros((9, 9, 3), np.float32), {}, r'uint8 array .*this is float32 \(9, 9, 3\)'),
+    (np.zeros((9, 9), np.uint8), {}, r'\(height, width, 3\)'),
+    (np.zeros((0, 9, 3), np.uint8), {}, 'not empty'),
+    (np.zeros((9, 9, 3), np.uint8), {'encoding': 'jpeg'}, "unknown encoding 'jpeg'; known are"),
+    (np.zeros((9, 9, 3), np.uint8), {'output_size': 'big'}, 'choose from camera, network'),
+])
+def test_what_is_no_image_is_refused(segmenter: Segmenter, image: NDArray[Any],
+                                     options: dict[str, str], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        segmenter.segment(image, **options)
+
+
+def test_info_tells_what_is_really_used(tiny_bundle: Path) -> None:
+    with Segmenter.load(Bundle.load(tiny_bundle), resolution='64x128', provider='cpu',
+                        threads=1) as segmenter:
+        info = segmenter.info
+        assert segmenter.label_space == TINY
+    assert (info.bundle, info.network, info.backbone) == ('tiny', 'tiny', 'none')
+    assert (info.resolution, info.precision, info.threads) == ((64, 128), 'fp32', 1)
+    assert (info.provider_asked, info.provider, info.fallback) == ('cpu', 'cpu', None)
+
+
+def test_timings_are_given_for_every_stage(segmenter: Segmenter) -> None:
+    timings = segmenter.segment(np.zeros((96, 160, 3), np.uint8)).timings
+    assert list(timings) == ['prepare', 'infer', 'decide']
+    assert all(value > 0 for value in timings.values())
+
+
+def test_drivable_classes_can_be_chosen(tiny_bundle: Path) -> None:
+    bundle = Bundle.load(tiny_bundle)
+    image = paint(np.array([[0, 1, 2, 3]], np.uint8).repeat(40, 0).repeat(40, 1))
+    with Segmenter.load(bundle, drivable_classes=['tree', 'car']) as segmenter:
+        assert segmenter.segment(image).drivable[20, 20::40].tolist() == [0, 0, 255, 255]
+    with pytest.raises(ValueError, match="no class 'lake'; it has sky, road, tree, car"):
+        Segmenter.load(bundle, drivable_classes=['lake'])
+
+
+@pytest.mark.parametrize(('edit', 'complaint'), [
+    (lambda c: c['input'].update(name='picture'), 'input name is image, .* says picture'),
+    (lambda c: c['output'].update(name='labels'), 'output name is logits, .* says labels'),
+    (lambda c: c['output'].update(stride=8), 'output shape'),
+    (lambda c: c['label_space'].update(
+        classes=['road', 'rest'], palette=[[0, 0, 0], [1, 1, 1]]), 'output shape'),
+])
+def test_a_model_that_is_not_what_its_manifest_says_is_refused(
+        tmp_path: Path, edit: Any, complaint: str) -> None:
+    model = tiny_model()
+    content = manifest(model)
+    edit(content)
+    folder = write_bundle(tmp_path, content, model)
+    with pytest.raises(BundleError, match=complaint):
+        Segmenter.load(Bundle.load(folder))
+
+
+def test_a_closed_segmenter_says_so(tiny_bundle: Path) -> None:
+    segmenter = Segmenter.load(Bundle.load(tiny_bundle))
+    segmenter.close()
+    with pytest.raises(EngineError, match='closed'):
+        segmenter.segment(np.zeros((9, 9, 3), np.uint8))
