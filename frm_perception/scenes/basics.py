@@ -18,6 +18,7 @@ from __future__ import annotations
 import zlib
 
 import numpy as np
+from numpy.typing import ArrayLike
 from numpy.typing import NDArray
 
 from frm_perception.labels import CAMVID
@@ -47,6 +48,12 @@ def stream(seed: int, name: str, index: int = 0) -> np.random.Generator:
     Each part draws from its own stream, so that a change in one does not reshuffle the others.
     """
     return np.random.default_rng([seed, zlib.crc32(name.encode()), index])
+
+
+def to_bytes(values: ArrayLike) -> ByteArray:
+    """Return an array of colours as uint8, clipped to 0..255."""
+    clipped: ByteArray = np.clip(values, 0, 255).astype(np.uint8)
+    return clipped
 
 
 def vary(rng: np.random.Generator, color: Color, spread: float) -> Color:

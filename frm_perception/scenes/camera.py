@@ -67,7 +67,7 @@ class Camera:
         pitched = np.array(((1, 0, 0), (0, cos, -sin), (0, sin, cos)))
         cos, sin = np.cos(self.roll), np.sin(self.roll)
         rolled = np.array(((cos, sin, 0), (-sin, cos, 0), (0, 0, 1)))
-        return (rolled @ pitched @ level).astype(np.float32)
+        return np.asarray(rolled @ pitched @ level, np.float32)
 
     def to_camera(self, points: ArrayLike) -> FloatArray:
         """Return (N, 3) float32 camera coordinates of (N, 3) world points."""

@@ -22,6 +22,7 @@ import numpy as np
 
 from frm_perception.scenes.basics import ByteArray
 from frm_perception.scenes.basics import Color
+from frm_perception.scenes.basics import to_bytes
 from frm_perception.scenes.basics import vary
 from frm_perception.scenes.light import Light
 from frm_perception.scenes.painter import pyramid
@@ -91,7 +92,7 @@ def _wall(rng: np.random.Generator, size: tuple[float, float], color: Color, bri
         row, column = np.mgrid[:rows, :columns]
         joint = (row % 4 == 0) | ((column + (row // 4 % 2) * 5) % 10 == 0)
         pattern = pattern * np.where(joint, 0.88, 1) * (1 + 0.05 * noise(rng, (rows, columns), 5))
-    return np.clip(pattern[..., None] * np.asarray(color), 0, 255).astype(np.uint8)
+    return to_bytes(pattern[..., None] * np.asarray(color))
 
 
 def _glass(rng: np.random.Generator, light: Light) -> Color:
@@ -137,7 +138,7 @@ def _pane(wall: ByteArray, box: tuple[int, int, int, int], rng: np.random.Genera
     if not part.size:
         return
     fade = np.linspace(1.25, 0.8, part.shape[0])[:, None, None]
-    part[:] = np.clip(np.asarray(_glass(rng, light)) * fade, 0, 255).astype(np.uint8)
+    part[:] = to_bytes(np.asarray(_glass(rng, light)) * fade)
 
 
 def _door(wall: ByteArray, rng: np.random.Generator) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 
 from frm_perception.scenes.basics import ByteArray
 from frm_perception.scenes.basics import FloatArray
+from frm_perception.scenes.basics import to_bytes
 from frm_perception.scenes.ground_map import KERB_FACE
 from frm_perception.scenes.ground_map import LABELS
 from frm_perception.scenes.ground_map import LONG
@@ -180,9 +181,9 @@ def _lit(picture: ByteArray, shadow: ByteArray, ahead: FloatArray, right: FloatA
     if light.night:
         beam = 5.0 / (1 + (ahead / 14) ** 2) * np.exp(-(right / (2.5 + 0.25 * ahead)) ** 2)
         factor = (open_sky.astype(np.float32) * (1 + beam.astype(np.float32))[..., None])
-        return np.clip(picture * factor, 0, 255).astype(np.uint8)
+        return to_bytes(picture * factor)
     sunny = np.arange(255, -1, -1)[:, None] / 255 * sun + open_sky
-    table = np.clip(sunny * 128, 0, 255).astype(np.uint8).reshape(256, 1, 3)
+    table = to_bytes(sunny * 128).reshape(256, 1, 3)
     factor = cv2.LUT(cv2.merge((shadow, shadow, shadow)), table)
     return np.asarray(cv2.multiply(picture, factor, scale=1 / 128), np.uint8)
 
@@ -191,4 +192,4 @@ def _through_air(picture: ByteArray, distance: FloatArray, painter: Painter) -> 
     """Mix each row with the colour of the air by its distance."""
     clarity = np.exp(-painter.light.density * distance).astype(np.float32)[:, None, None]
     haze = np.asarray(painter.light.haze, np.float32) * (1 - clarity)
-    return (picture * clarity + haze).astype(np.uint8)
+    return to_bytes(picture * clarity + haze)

@@ -23,7 +23,7 @@ import numpy as np
 from frm_perception.scenes import basics
 from frm_perception.scenes.basics import ByteArray
 from frm_perception.scenes.basics import Color
-from frm_perception.scenes.basics import FloatArray
+from frm_perception.scenes.basics import to_bytes
 from frm_perception.scenes.basics import vary
 from frm_perception.scenes.layout import Layout
 from frm_perception.scenes.textures import asphalt
@@ -31,6 +31,7 @@ from frm_perception.scenes.textures import grass
 from frm_perception.scenes.textures import noise
 from frm_perception.scenes.textures import paving
 from frm_perception.scenes.textures import repeat
+from frm_perception.scenes.textures import tile_noise
 
 LONG, WIDE = 0.1, 0.05
 """Metres of one map cell along and across the road."""
@@ -252,21 +253,37 @@ def _color(plan: _Plan, rng: np.random.Generator, layout: Layout, kerb_color: Co
         GRASS: grass(rng, vary(rng, (84, 104, 50), 22)),
         KERB: asphalt(rng, kerb_color),
     }
-    surface = np.empty((rows, columns, 4), np.uint8)
-    colors = surface[..., :3]
-    colors[:] = repeat(tiles[ASPHALT], rows, columns)
-    _wear_road(plan, colors, layout, rng)
+    colors = repeat(tiles[ASPHALT], rows, columns)
+    _damage_road(plan, colors, layout, rng)
     for material in (GRASS, PAVING, KERB):
-        mask = plan.material == material
-        colors[mask] = repeat(tiles[material], rows, columns)[mask]
-    blotches = 128 + 7 * noise(rng, (rows, columns), 120) + 5 * noise(rng, (rows, columns), 24)
-    macro = np.clip(blotches, 90, 166).astype(np.uint8)
-    colors[:] = cv2.multiply(np.ascontiguousarray(colors), cv2.merge((macro, macro, macro)),
-                             scale=1 / 128)
+        mask = (plan.material == material).view(np.uint8)
+        cv2.copyTo(repeat(tiles[material], rows, columns), mask, colors)
+    factor = cv2.multiply(_blotches(rng, (rows, columns)), _wheel_tracks(rng, layout, rows),
+                          scale=1 / 128)
+    colors = to_bytes(cv2.multiply(colors, cv2.merge((factor, factor, factor)), scale=1 / 128))
     wear = float(rng.uniform(0, 0.5))
-    worn = np.clip(1.25 - wear * (1 + noise(rng, (rows, columns), 3) * 0.6), 0, 1)
-    surface[..., 3] = plan.paint * worn
-    return surface
+    worn = to_bytes(255 * (1.25 - wear * (1 + 0.6 * tile_noise(rng, 2))))
+    paint = cv2.multiply(plan.paint, repeat(worn, rows, columns), scale=1 / 255)
+    return to_bytes(cv2.merge((*cv2.split(colors), paint)))
+
+
+def _blotches(rng: np.random.Generator, shape: tuple[int, int]) -> ByteArray:
+    """Return (rows, columns) uint8 factors about 128: large stains, never the same twice."""
+    small = (shape[0] // 8, shape[1] // 8)
+    coarse = to_bytes(128 + 7 * noise(rng, small, 15) + 5 * noise(rng, small, 3))
+    return to_bytes(cv2.resize(coarse, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR))
+
+
+def _wheel_tracks(rng: np.random.Generator, layout: Layout, rows: int) -> ByteArray:
+    """Return (rows, columns) uint8 factors about 128: worn wheel tracks, oil between them."""
+    across = (np.arange(int(2 * REACH / WIDE)) + 0.5) * WIDE - REACH
+    profile = np.ones(len(across))
+    depth, oil = float(rng.uniform(-0.06, 0.1)), float(rng.uniform(0, 0.1))
+    for lane in layout.lanes():
+        for wheel in (-0.8, 0.8):
+            profile += depth * np.exp(-((across - lane.across - wheel) / 0.35) ** 2)
+        profile -= oil * np.exp(-((across - lane.across) / 0.4) ** 2)
+    return np.repeat(to_bytes(128 * profile)[None], rows, 0)
 
 
 def _pavement_tile(rng: np.random.Generator, road: Color) -> ByteArray:
@@ -279,35 +296,27 @@ def _pavement_tile(rng: np.random.Generator, road: Color) -> ByteArray:
     return paving(rng, vary(rng, (150, 146, 138), 38), slab)
 
 
-def _wear_road(plan: _Plan, colors: ByteArray, layout: Layout, rng: np.random.Generator) -> None:
-    """Wheel tracks, oil, patches, cracks and manholes."""
+def _damage_road(plan: _Plan, colors: ByteArray, layout: Layout, rng: np.random.Generator
+                 ) -> None:
+    """Draw patches, cracks and manholes."""
     rows = plan.material.shape[0]
-    profile: FloatArray = np.ones(plan.material.shape[1], np.float32)
-    across = (np.arange(len(profile)) + 0.5) * WIDE - REACH
-    depth, oil = float(rng.uniform(-0.06, 0.1)), float(rng.uniform(0, 0.1))
-    for lane in layout.lanes():
-        for wheel in (-0.8, 0.8):
-            profile += depth * np.exp(-((across - lane.across - wheel) / 0.35) ** 2)
-        profile -= oil * np.exp(-((across - lane.across) / 0.4) ** 2)
-    colors[:] = np.clip(colors * profile[None, :, None], 0, 255).astype(np.uint8)
     left, right = -layout.edge(-1), layout.edge(1)
     length = rows * LONG
     for _ in range(int(length * rng.uniform(0, 0.06))):
-        along, across = plan.start + rng.uniform(0, length), rng.uniform(left, right)
-        area = plan.area((along, along + rng.uniform(0.8, 12)),
-                         (across, min(across + rng.uniform(0.5, 3), right)))
+        along = plan.start + float(rng.uniform(0, length))
+        across = float(rng.uniform(left, right))
+        area = plan.area((along, along + float(rng.uniform(0.8, 12))),
+                         (across, min(across + float(rng.uniform(0.5, 3)), right)))
         colors[area] = cv2.convertScaleAbs(np.ascontiguousarray(colors[area]),
                                            alpha=rng.uniform(0.72, 1.15))
-    dark = (int(colors.mean() * 0.5),) * 3
-    canvas = np.ascontiguousarray(colors)
+    dark = (int(colors[:256].mean() * 0.5),) * 3
     for _ in range(int(length * rng.uniform(0, 0.25))):
         column = plan.column(float(rng.uniform(left, right)))
         row = int(rng.integers(rows))
         drift = rng.choice(((0.4, 0.9), (2.0, 0.3)))
         steps = rng.standard_normal((14, 2)) * 3 + rng.choice((-1, 1)) * np.array(drift) * 4
         path = np.cumsum(steps, 0) * (1, 0.6) + (column, row)
-        cv2.polylines(canvas, [path.astype(np.int32).reshape(-1, 1, 2)], False, dark, 1)
+        cv2.polylines(colors, [path.astype(np.int32).reshape(-1, 1, 2)], False, dark, 1)
     for _ in range(int(length * 0.03)):
         centre = (plan.column(float(rng.uniform(left + 1, right - 1))), int(rng.integers(rows)))
-        cv2.ellipse(canvas, centre, (7, 4), 0, 0, 360, dark, -1)
-    colors[:] = canvas
+        cv2.ellipse(colors, centre, (7, 4), 0, 0, 360, dark, -1)

@@ -72,15 +72,15 @@ def draw_pedestrian(painter: Painter, figure: Figure, place: tuple[float, float]
         reach = side * stride
         hip, knee = (0.09 * side, 0.0, 0.9), (0.09 * side, reach * 0.55 + 0.04, 0.48)
         foot = (0.09 * side, reach - 0.05, 0.07 + max(-reach, 0) * 0.25)
-        limbs += [(hip, knee, 0.15, figure.trousers), (knee, foot, 0.11, figure.trousers),
+        limbs += [(hip, knee, 0.13, figure.trousers), (knee, foot, 0.1, figure.trousers),
                   (foot, (foot[0], foot[1] + 0.16, foot[2] - 0.03), 0.09, figure.shoes)]
-        elbow, hand = (0.25 * side, -reach * 0.5, 1.13), (0.26 * side, -reach * 1.1 + 0.08, 0.9)
-        limbs += [((0.2 * side, 0, 1.42), elbow, 0.11, figure.coat),
-                  (elbow, hand, 0.09, figure.coat),
+        elbow, hand = (0.22 * side, -reach * 0.5, 1.13), (0.23 * side, -reach * 1.1 + 0.08, 0.9)
+        limbs += [((0.17 * side, 0, 1.4), elbow, 0.09, figure.coat),
+                  (elbow, hand, 0.08, figure.coat),
                   (hand, (hand[0], hand[1] + 0.03, hand[2] - 0.08), 0.07, figure.skin)]
-    limbs += [((-0.06, 0, 0.93), (-0.08, 0, 1.4), 0.24, figure.coat),
-              ((0.06, 0, 0.93), (0.08, 0, 1.4), 0.24, figure.coat),
-              ((-0.14, 0, 1.42), (0.14, 0, 1.42), 0.16, figure.coat),
+    limbs += [((-0.06, 0, 0.93), (-0.08, 0, 1.4), 0.19, figure.coat),
+              ((0.06, 0, 0.93), (0.08, 0, 1.4), 0.19, figure.coat),
+              ((-0.13, 0, 1.4), (0.13, 0, 1.4), 0.13, figure.coat),
               ((0, 0, 1.45), (0, 0.02, 1.56), 0.1, figure.skin),
               ((0, 0.03, 1.6), (0, 0.03, 1.66), 0.19, figure.skin),
               ((0, -0.02, 1.66), (0, 0.0, 1.7), 0.19, figure.hair)]

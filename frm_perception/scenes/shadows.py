@@ -71,7 +71,8 @@ class ShadowMap:
         world = np.asarray(points, np.float32)
         along, across, _ = self._road.locate(world[:, 0], world[:, 1])
         columns, rows = (across + REACH) / WIDE, (along - self._start) / LONG
-        return np.round(np.stack((columns, rows), 1)).astype(np.int32)
+        cells: NDArray[np.int32] = np.round(np.stack((columns, rows), 1)).astype(np.int32)
+        return cells
 
     def _shift(self, height: float) -> NDArray[np.float64]:
         """Return how far the shadow of a point at a height falls from its foot."""

@@ -21,6 +21,7 @@ import numpy as np
 from frm_perception.scenes import basics
 from frm_perception.scenes.basics import ByteArray
 from frm_perception.scenes.basics import FloatArray
+from frm_perception.scenes.basics import to_bytes
 from frm_perception.scenes.basics import vary
 from frm_perception.scenes.ground import FAR
 from frm_perception.scenes.light import Light
@@ -100,8 +101,10 @@ def _panorama(rng: np.random.Generator, light: Light) -> ByteArray:
     horizon, zenith = np.asarray(light.haze, np.float32), np.asarray(light.zenith, np.float32)
     sky = horizon * (1 - rise) + zenith * rise + np.zeros((_HEIGHT, _WIDTH, 1), np.float32)
     shape = (_HEIGHT, _WIDTH)
-    cloud = sum(noise(rng, shape, cell) * share for cell, share in
-                ((96, 0.9), (40, 0.6), (16, 0.3), (6, 0.12)))
+    cloud: FloatArray = np.zeros(shape, np.float32)
+    for cell, share in ((28, 0.9), (12, 0.6), (5, 0.32), (2, 0.14)):
+        flat = noise(rng, (_HEIGHT, _WIDTH // 4), cell)
+        cloud += share * np.asarray(cv2.resize(flat, (_WIDTH, _HEIGHT)), np.float32)
     cover = np.clip((cloud + 3.2 * light.cover - 1.9) * 0.8, 0, 1) * np.clip(
         (elevation + 0.03) / 0.15, 0, 1)
     bright = 0.45 * np.asarray(light.zenith, np.float32) + 0.62 * horizon
@@ -112,4 +115,4 @@ def _panorama(rng: np.random.Generator, light: Light) -> ByteArray:
     angle = np.hypot((azimuth - aside) * np.cos(height), elevation - height)
     glow = np.exp(-(angle / 0.25) ** 2) * 90 + np.exp(-(angle / 0.05) ** 2) * 300
     sky += (glow * (1 - 0.9 * cover))[..., None] * (light.sun_share / 0.75)
-    return np.clip(sky, 0, 255).astype(np.uint8)
+    return to_bytes(sky)

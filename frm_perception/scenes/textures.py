@@ -21,6 +21,7 @@ import numpy as np
 from frm_perception.scenes.basics import ByteArray
 from frm_perception.scenes.basics import Color
 from frm_perception.scenes.basics import FloatArray
+from frm_perception.scenes.basics import to_bytes
 
 TILE = 256
 """Rows and columns of a texture tile."""
@@ -45,7 +46,7 @@ def tile_noise(rng: np.random.Generator, cell: int) -> FloatArray:
 
 def tinted(pattern: FloatArray, color: Color) -> ByteArray:
     """Return a (H, W, 3) uint8 texture: a colour made lighter and darker by a pattern."""
-    return np.clip(pattern[..., None] * np.asarray(color, np.float32), 0, 255).astype(np.uint8)
+    return to_bytes(pattern[..., None] * np.asarray(color, np.float32))
 
 
 def asphalt(rng: np.random.Generator, color: Color) -> ByteArray:
@@ -76,10 +77,10 @@ def grass(rng: np.random.Generator, color: Color) -> ByteArray:
     picture = tinted(pattern, color).astype(np.float32)
     dry = np.clip(0.5 + 0.4 * tile_noise(rng, 16), 0, 1)[..., None] * rng.uniform(0, 0.7)
     straw = np.array((150, 138, 84), np.float32) * pattern[..., None]
-    return np.clip(picture * (1 - dry) + straw * dry, 0, 255).astype(np.uint8)
+    return to_bytes(picture * (1 - dry) + straw * dry)
 
 
 def repeat(tile: ByteArray, rows: int, columns: int) -> ByteArray:
-    """Return a tile repeated to a size."""
-    times = (-(-rows // tile.shape[0]), -(-columns // tile.shape[1]), 1)
-    return np.tile(tile, times)[:rows, :columns]
+    """Return a tile ((H, W) or (H, W, 3) uint8) repeated to a size."""
+    times = (-(-rows // tile.shape[0]), -(-columns // tile.shape[1]), 1)[:tile.ndim]
+    return np.ascontiguousarray(np.tile(tile, times)[:rows, :columns])
