@@ -21,6 +21,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import cv2
@@ -262,6 +263,6 @@ def load_average(checkpoint: Path) -> tuple[FrmNetwork, dict[str, Any]]:
         config = state['config']
         network = build(config['network'], len(label_space(config['label_space']).classes))
         network.load_state_dict(state['average'])
-    except (OSError, RuntimeError, KeyError, TypeError, EOFError) as error:
+    except (OSError, RuntimeError, KeyError, TypeError, EOFError, UnpicklingError) as error:
         raise ValueError(f'{checkpoint}: not a checkpoint of a training run: {error}') from error
     return network.eval(), {**config, 'iteration': state['iteration']}
