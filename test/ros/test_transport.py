@@ -140,7 +140,6 @@ def test_a_domain_with_a_running_participant_is_not_free() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as participant:
         participant.bind(('', 7400 + 250 * domain + 10))
         assert free_domain() != domain
-    assert free_domain() == domain
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

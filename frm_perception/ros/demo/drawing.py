@@ -149,10 +149,11 @@ class Drawing:
         latency = percentiles(list(self._recording.latency_ms.values()))
         frames = self._recording.frames()
         figures = (f'{frames["answered"]} of {frames["sent"]} frames answered at '
-                   f'{self._source.rate:g} Hz   latency p50 {latency["p50"]:.0f} ms, '
-                   f'p95 {latency["p95"]:.0f} ms, p99 {latency["p99"]:.0f} ms')
+                   f'{self._source.rate:g} Hz   stamp to mask over ROS 2: '
+                   f'p50 {latency["p50"]:.0f} ms, p95 {latency["p95"]:.0f} ms, '
+                   f'p99 {latency["p99"]:.0f} ms')
         if accuracy is not None:
             figures += f'   drivable IoU {accuracy.drivable_iou:.3f}'
-        return (engine['model'],
-                [f'{engine["resolution"]}   {engine["precision"]}   {engine["provider"]}   '
-                 f'over ROS 2 and DDS, camera stamp to mask', figures])
+        return engine['model'], [
+            f'network input {engine["resolution"]}   {engine["precision"]}   '
+            f'{engine["provider"]}', figures]

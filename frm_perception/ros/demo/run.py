@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -52,6 +53,7 @@ from frm_perception.runtime.share import share_folder
 
 SUMMARY = 'summary.json'
 LOGS = 'logs'
+_IMAGE_PUBLISHERS = 2
 _PACKAGES = ('frm_perception', 'rclpy', 'ros-fastrtps', 'onnxruntime', 'numpy',
              'opencv-python-headless')
 
@@ -114,10 +116,13 @@ def run_demo(options: Options) -> str:
         parse_resolution(options.resolution, bundle)
         source = (None if options.recording is None else
                   open_recording(options.recording, options.frames, options.rate))
+    except (OSError, ValueError) as error:
+        raise DemoError(str(error)) from error
+    try:
         with tempfile.TemporaryDirectory(prefix='frm-demo-') as scratch, \
                 Children(options.output / LOGS) as children:
             return _run(options, bundle, source, Path(scratch), children)
-    except (ChildError, MediaError, OSError, ValueError) as error:
+    except (ChildError, MediaError, OSError) as error:
         raise DemoError(str(error)) from error
 
 
@@ -126,6 +131,10 @@ def _run(options: Options, bundle: Bundle, source: Source | None, scratch: Path,
     if source is None:
         source = render_drive(scratch, options.seed, options.size, options.frames, options.rate)
     domain = free_domain() if options.domain is None else options.domain
+    if warning := shared_memory_warning(_IMAGE_PUBLISHERS):
+        print(f'Warning: {warning}', file=sys.stderr)
+    print(f'starting camera, segmenter and recorder in ROS domain {domain}, seen by this computer '
+          f'only', file=sys.stderr)
     with _environment({**private_environment(domain), 'ROS_LOG_DIR': str(scratch / 'ros')}):
         recording = record(source, options.node_arguments(), scratch, children, _profile())
     _require_answers(recording, options.output / LOGS)
@@ -181,7 +190,7 @@ def _require_answers(recording: Recording, logs: Path) -> None:
     if not recording.latency_ms:
         raise DemoError(
             f'none of the frames was answered ({_list_frames(recording)}). '
-            f'{shared_memory_warning(2)} The logs are in {logs}.')
+            f'{shared_memory_warning(_IMAGE_PUBLISHERS)} The logs are in {logs}.')
 
 
 def _list_frames(recording: Recording) -> str:

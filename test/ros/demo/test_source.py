@@ -76,6 +76,7 @@ def test_a_rendered_drive_comes_back_from_its_files_as_it_was_rendered(tmp_path:
     assert len(frames) == 3
     for frame, scene in zip(frames, (drive[index] for index in range(3))):
         np.testing.assert_array_equal(frame.image, scene.image)
+        assert frame.labels is not None
         np.testing.assert_array_equal(frame.labels, scene.labels)
 
 
