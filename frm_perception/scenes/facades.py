@@ -110,8 +110,8 @@ def _windows(wall: ByteArray, rng: np.random.Generator, storey: float, floors: i
     rows, columns = wall.shape[:2]
     wide = float(rng.uniform(0.9, 1.6)) * (1.7 if bands else 1)
     tall = float(rng.uniform(1.2, 1.8))
-    count = max(int(columns / _SCALE / (wide * rng.uniform(1.5, 2.2) if not bands else wide * 1.1)),
-                1)
+    spacing = wide * (1.1 if bands else float(rng.uniform(1.5, 2.2)))
+    count = max(int(columns / _SCALE / spacing), 1)
     frame = vary(rng, (225, 222, 214) if rng.random() < 0.7 else (60, 56, 52), 15)
     sill = vary(rng, (170, 165, 155), 30)
     for floor in range(floors):

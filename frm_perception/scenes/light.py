@@ -83,7 +83,8 @@ class Light:
         seen = np.minimum(lit, 255) * clarity + np.asarray(self.haze) * (1 - clarity)
         return seen.astype(np.uint8).reshape(256, 1, 3)
 
-    def seen(self, colors: ArrayLike, factor: NDArray[np.float64] | float, distance: float) -> NDArray[np.float64]:
+    def seen(self, colors: ArrayLike, factor: NDArray[np.float64] | float, distance: float
+             ) -> NDArray[np.float64]:
         """Return the (..., 3) colours in which lit surfaces are seen from a distance in metres."""
         clarity = self.clarity(distance)
         lit = np.asarray(colors, np.float64) * factor * self.at_night(distance)

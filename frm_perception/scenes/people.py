@@ -101,7 +101,8 @@ def draw_bicyclist(painter: Painter, figure: Figure, place: tuple[float, float],
         limbs += [(start, end, 0.045, (24, 24, 26))
                   for start, end in zip(rim[:-1], rim[1:], strict=True)]
     crank, saddle, head = (0.0, -0.02, 0.32), (0.0, -0.2, 0.9), (0.0, 0.38, 0.88)
-    limbs += [(crank, saddle, 0.05, metal), (crank, head, 0.05, metal), (saddle, head, 0.05, metal),
+    limbs += [(crank, saddle, 0.05, metal), (crank, head, 0.05, metal),
+              (saddle, head, 0.05, metal),
               (crank, (0.0, -0.5, 0.34), 0.04, metal), (head, (0.0, 0.52, 0.34), 0.05, metal),
               ((-0.25, 0.4, 1.0), (0.25, 0.4, 1.0), 0.04, metal)]
     for side in (-1, 1):

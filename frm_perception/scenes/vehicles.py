@@ -110,8 +110,9 @@ class _Builder:
         for y in places:
             for size, out, color, layer in ((1.18, 0.004, (14, 14, 15), 4), (1, 0.008, _RUBBER, 5),
                                             (0.6, 0.012, (120, 122, 126), 6)):
-                ring = np.column_stack((np.full(12, half + out), y + radius * size * np.cos(angles),
-                                        radius + radius * size * np.sin(angles)))
+                reach = radius * size
+                ring = np.column_stack((np.full(12, half + out), y + reach * np.cos(angles),
+                                        radius + reach * np.sin(angles)))
                 ring[:, 2] = np.clip(ring[:, 2], 0, 2 * radius + 0.03)
                 self.both(ring, color, layer, (0, y, radius))
             for end in (-1, 1):
@@ -130,7 +131,8 @@ class _Builder:
                        (half - 0.05, out, height + 0.16), (half - wide, out, height + 0.16)],
                       color, 6, centre, glow=True)
             self.add([(-half + 0.05, out, 0.28), (half - 0.05, out, 0.28),
-                      (half - 0.05, out, 0.46), (-half + 0.05, out, 0.46)], (40, 41, 44), 4, centre)
+                      (half - 0.05, out, 0.46), (-half + 0.05, out, 0.46)], (40, 41, 44), 4,
+                     centre)
             self.add([(-0.26, out * 1.003, 0.46), (0.26, out * 1.003, 0.46),
                       (0.26, out * 1.003, 0.57), (-0.26, out * 1.003, 0.57)],
                      (225, 222, 205), 6, centre)
