@@ -49,11 +49,12 @@ def answered_picture(image: Picture, label: Picture, drivable: Picture,
     :param label: (h, w) uint8 class ids; drawn at the image's size.
     :param drivable: (h, w) uint8, 0 or 255.
     """
-    size = image.shape[1], image.shape[0]
+    pane = _pane(image)
+    size = pane.shape[1], pane.shape[0]
     label, drivable = (
         np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST), np.uint8)
         for mask in (label, drivable))
-    return _pane(draw_overlay(image, label, space, drivable))
+    return draw_overlay(pane, label, space, drivable)
 
 
 def unanswered_picture(image: Picture) -> Picture:
