@@ -26,10 +26,10 @@ from typing import Any
 
 import numpy as np
 import onnx
+import yaml
+from onnx import TensorProto
 from onnx import helper
 from onnx import numpy_helper
-from onnx import TensorProto
-import yaml
 
 from frm_perception.labels import LabelSpace
 

@@ -16,9 +16,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from importlib import import_module
-import sys
 
 SUBCOMMANDS = ('segment', 'demo', 'benchmark', 'train', 'export')
 """Modules beside this one; each has ``add_parser(subparsers)`` and ``run(args) -> int``."""

@@ -51,11 +51,11 @@ class ConfusionMatrix:
         known = target != IGNORE
         truth = target[known].astype(np.int64)
         found = prediction[known].astype(np.int64)
-        found[found == IGNORE] = count
-        if truth.size and (truth.max() >= count or found.max() > count):
-            raise ValueError(f'an id beyond the {count} classes: '
-                             f'{int(max(truth.max(), found.max()))}')
-        pairs = truth * (count + 1) + found
+        for ids in (truth, found):
+            beyond = ids[(ids >= count) & (ids != IGNORE)]
+            if beyond.size:
+                raise ValueError(f'an id beyond the {count} classes: {beyond[0]}')
+        pairs = truth * (count + 1) + np.where(found == IGNORE, count, found)
         self.counts += np.bincount(pairs, minlength=self.counts.size).reshape(self.counts.shape)
 
     def iou(self) -> NDArray[np.float64]:

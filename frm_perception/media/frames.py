@@ -15,11 +15,12 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC
 from abc import abstractmethod
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-import math
 from pathlib import Path
 from typing import Any
 
@@ -262,20 +263,24 @@ class BagFrames(FrameSource):
                 yield Frame(_message_image(message, item.msgtype, name), None, stamp or recorded,
                             name)
 
-    def _open(self) -> Any:
-        """Return an ``AnyReader``, to be used in a ``with`` statement."""
+    @contextmanager
+    def _open(self) -> Iterator[Any]:
+        """Give an ``AnyReader``, and name the bag in what goes wrong with it."""
         try:
             from rosbags.highlevel import AnyReader
             from rosbags.highlevel import AnyReaderError
-            from rosbags.typesys import get_typestore
+            from rosbags.serde import SerdeError
             from rosbags.typesys import Stores
+            from rosbags.typesys import get_typestore
         except ImportError as error:
             raise MediaError(f'cannot read {self._bag}: bags need the package rosbags '
                              f'(pip install rosbags)') from error
         try:
             # Bags of Humble carry no message definitions; those of images are the same in all.
-            return AnyReader([self._bag], default_typestore=get_typestore(Stores.ROS2_HUMBLE))
-        except (AnyReaderError, OSError) as error:
+            with AnyReader([self._bag], default_typestore=get_typestore(Stores.ROS2_HUMBLE)
+                           ) as reader:
+                yield reader
+        except (AnyReaderError, SerdeError, OSError) as error:
             raise MediaError(f'cannot read the bag {self._bag}: {error}') from error
 
 

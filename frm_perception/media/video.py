@@ -21,10 +21,10 @@ takes five times as long.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextlib import ExitStack
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -91,17 +91,17 @@ class VideoWriter:
             raise ValueError(f'{self._path}: a frame of {image.shape[:2]} pixels after frames of '
                              f'{self._size}')
         assert self._writer is not None
-        # The codec stores colour for 2x2 pixels, and OpenCV drops an odd row or column.
-        even = cv2.copyMakeBorder(image, 0, image.shape[0] % 2, 0, image.shape[1] % 2,
-                                  cv2.BORDER_REPLICATE)
-        self._writer.write(cv2.cvtColor(even, cv2.COLOR_RGB2BGR))
+        height, width = _coded(self._size)
+        whole = cv2.copyMakeBorder(image, 0, height - image.shape[0], 0, width - image.shape[1],
+                                   cv2.BORDER_REPLICATE)
+        self._writer.write(cv2.cvtColor(whole, cv2.COLOR_RGB2BGR))
         self._frames += 1
 
     def _open(self, size: tuple[int, int]) -> cv2.VideoWriter:
-        even = (size[1] + size[1] % 2, size[0] + size[0] % 2)
+        height, width = _coded(size)
         with _muted():
             writer = cv2.VideoWriter(str(self._partial), cv2.CAP_FFMPEG,
-                                     cv2.VideoWriter.fourcc(*'VP80'), self._rate, even)
+                                     cv2.VideoWriter.fourcc(*'VP80'), self._rate, (width, height))
         if not writer.isOpened():
             raise MediaError(f'cannot write {self._path}: OpenCV {cv2.__version__} on this '
                              f'machine cannot encode VP8 (or the folder cannot be written to)')
@@ -118,6 +118,17 @@ class VideoWriter:
         if not readable or frames != self._frames:
             raise MediaError(f'{self._path}: {self._frames} frames were written, but the file '
                              f'holds {max(frames, 0)}; is the disk full?')
+
+
+def _coded(size: tuple[int, int]) -> tuple[int, int]:
+    """
+    Return the size in which frames are stored.
+
+    VP8 keeps colour for 2x2 pixels (OpenCV would drop an odd row or column), and players fail on
+    less than one of its blocks of 16x16.
+    """
+    height, width = (max(side + side % 2, 16) for side in size)
+    return height, width
 
 
 @contextmanager
