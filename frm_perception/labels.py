@@ -53,8 +53,8 @@ class LabelSpace:
             raise ValueError(
                 f'label space {self.name!r} has {len(self.classes)} classes '
                 f'but {len(self.palette)} colours')
-        if any(len(rgb) != 3 or not all(0 <= v <= 255 for v in rgb) for rgb in self.palette):
-            raise ValueError(f'label space {self.name!r}: a colour is three values 0..255')
+        if not all(0 <= value <= 255 for rgb in self.palette for value in rgb):
+            raise ValueError(f'label space {self.name!r}: a colour has values beyond 0..255')
         self._require_classes(self.drivable)
 
     def _require_classes(self, names: Sequence[str]) -> None:

@@ -83,7 +83,7 @@ def test_a_synonym_of_neither_space_is_refused(synonyms: dict[str, str]) -> None
     ({'classes': ('a',) * 256, 'palette': ((0, 0, 0),) * 256}, '256 classes'),
     ({'classes': ('road', 'road')}, 'names a class twice'),
     ({'palette': ((0, 0, 0),)}, '2 classes but 1 colours'),
-    ({'palette': ((0, 0, 0), (0, 0, 256))}, 'three values 0..255'),
+    ({'palette': ((0, 0, 0), (0, 0, 256))}, 'values beyond 0..255'),
     ({'drivable': ('lake',)}, "no class 'lake'"),
 ])
 def test_a_space_that_contradicts_itself_is_refused(
