@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Publishers and subscriptions of one camera, their QoS, and what to say when they do not match."""
+"""Publishers and subscriptions of one camera, their QoS, and what to say where they mismatch."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
+from rclpy.lifecycle import LifecyclePublisher
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy
 from rclpy.qos import HistoryPolicy
@@ -71,7 +72,7 @@ class CameraTopics:
         self._name = f'{camera}/{suffix}'
         self._subscription: Subscription | None = None
         self._outputs = f'{camera}/segmentation'
-        self._publishers: dict[str, Publisher] = {}
+        self._publishers: dict[str, LifecyclePublisher] = {}
         self._label_info: Publisher | None = None
         self.input = node.resolve_topic_name(self._name)
 

@@ -58,7 +58,7 @@ def read_compressed_image(message: CompressedImage) -> NDArray[np.uint8]:
     """
     height, width = _size(message)
     try:
-        image = cv2.imdecode(
+        image: NDArray[np.uint8] | None = cv2.imdecode(  # type: ignore[assignment]
             np.frombuffer(message.data, np.uint8),
             cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
@@ -74,9 +74,9 @@ def _size(message: CompressedImage) -> tuple[int, int]:
         raise MalformedImage(
             f'its format {message.format[:60]!r} is an undeveloped Bayer mosaic; publish colour')
     data = memoryview(message.data).cast('B')
-    if data[:2] == _JPEG_START:
+    if bytes(data[:2]) == _JPEG_START:
         height, width = _jpeg_size(data)
-    elif data[:8] == _PNG_START:
+    elif bytes(data[:8]) == _PNG_START:
         height, width = _png_size(data)
     else:
         raise MalformedImage(
@@ -105,7 +105,7 @@ def _jpeg_size(data: memoryview) -> tuple[int, int]:
 
 
 def _png_size(data: memoryview) -> tuple[int, int]:
-    if len(data) < 33 or data[12:16] != b'IHDR':
+    if len(data) < 33 or bytes(data[12:16]) != b'IHDR':
         raise MalformedImage(f'its PNG of {len(data)} bytes has no header')
     if bytes(data[-12:]).find(_PNG_END) < 0:
         raise MalformedImage(f'its PNG of {len(data)} bytes is cut off')

@@ -24,6 +24,7 @@ from dataclasses import field
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from diagnostic_msgs.msg import KeyValue
+from rclpy.node import Node
 
 from frm_perception.ros.mailbox import FrameCounts
 
@@ -77,12 +78,11 @@ class CameraRecord:
 
 
 def camera_status(
-        name: str, record: CameraRecord, counts: FrameCounts, silence: float | None
-) -> DiagnosticStatus:
+        node: Node, camera: str, record: CameraRecord, counts: FrameCounts,
+        silence: float | None) -> DiagnosticStatus:
     """
     Return one camera's status and remember its counts for the next.
 
-    :param name: name of the status.
     :param silence: seconds since the last message where that is too long; else None.
     """
     before, record.reported = record.reported, counts
@@ -112,15 +112,20 @@ def camera_status(
         **_percentile_values('inference', record.inference.percentiles()),
         'last_problem': record.last_problem,
     }
-    return make_status(name, level, message, values)
+    return make_status(node, camera, level, message, values)
 
 
 def make_status(
-        name: str, level: bytes, message: str, values: Mapping[str, object]
+        node: Node, part: str, level: bytes, message: str, values: Mapping[str, object]
 ) -> DiagnosticStatus:
-    """Return a status; `hardware_id` is left to those who aggregate."""
+    """
+    Return a status of a part of the node.
+
+    `hardware_id` is the node's full name: two nodes in different namespaces have equal names.
+    """
     return DiagnosticStatus(
-        name=name, level=level, message=message,
+        name=f'{node.get_name()}: {part}', level=level, message=message,
+        hardware_id=node.get_fully_qualified_name(),
         values=[KeyValue(key=key, value=str(value)) for key, value in values.items()])
 
 

@@ -166,5 +166,5 @@ def mono8_message(header: Header, pixels: NDArray[np.uint8]) -> Image:
 
 def _bytes(pixels: NDArray[Any]) -> array.array[int]:
     data = array.array('B')
-    data.frombytes(memoryview(np.ascontiguousarray(pixels)).cast('B'))
+    data.frombytes(np.ascontiguousarray(pixels).data.cast('B'))
     return data

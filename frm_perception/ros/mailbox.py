@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""One slot per camera in which the newest frame wins, and the book of what became of every frame."""
+"""One slot per camera, in which the newest frame wins, and the book of every frame's fate."""
 
 from __future__ import annotations
 

@@ -97,7 +97,8 @@ class ParameterSpec:
     @property
     def type(self) -> Parameter.Type:
         """Type of the parameter, which is that of its default."""
-        return Parameter.Type.from_parameter_value(self.default)
+        found: Parameter.Type = Parameter.Type.from_parameter_value(self.default)
+        return found
 
     def descriptor(self) -> ParameterDescriptor:
         """Return what `ros2 param describe` shows."""
@@ -189,8 +190,7 @@ def declare_parameters(node: Node) -> None:
         value = spec.default
         if name in overrides:
             value = _without_emptiness(overrides[name].value, spec)
-            if (Parameter.Type.from_parameter_value(value) != spec.type
-                    or not spec.accepts(value)):
+            if Parameter.Type.from_parameter_value(value) != spec.type or not spec.accepts(value):
                 problems.append(_refusal(name, spec, value))
         if not problems:
             node.declare_parameter(name, value, spec.descriptor(), ignore_override=True)
@@ -203,15 +203,19 @@ def unknown_parameters(node: Node) -> list[str]:
     return [name for name in node._parameter_overrides if not node.has_parameter(name)]
 
 
-def check_changes(parameters: Sequence[Parameter]) -> None:
+def check_changes(node: Node, parameters: Sequence[Parameter]) -> None:
     """
-    Check values that somebody wants to set; rclpy has checked types and ranges.
+    Check names and values that somebody wants to set.
 
-    :raises ParameterError: a value that cannot be.
+    :raises ParameterError: a parameter that does not exist, or a value that cannot be.
     """
     for parameter in parameters:
         spec = SPECS.get(parameter.name)
-        if spec is not None and not spec.accepts(parameter.value):
+        if spec is None:
+            if not node.has_parameter(parameter.name):
+                raise ParameterError(
+                    f'there is no parameter {parameter.name}; there are {", ".join(SPECS)}')
+        elif parameter.type_ != spec.type or not spec.accepts(parameter.value):
             raise ParameterError(_refusal(parameter.name, spec, parameter.value))
 
 

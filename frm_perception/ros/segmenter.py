@@ -99,7 +99,6 @@ class SegmenterNode(LifecycleNode):
         self._warned_of: set[str] = set()
         declare_parameters(self)
         self._warn_of_unknown_parameters(qos_overrides=False)
-        self.add_on_set_parameters_callback(self._on_set_parameters)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 1)
         # A steady timer: on a simulated clock that stands still the node has things to say.
         self._timer = self.create_timer(
@@ -162,6 +161,20 @@ class SegmenterNode(LifecycleNode):
         self._phase = 'finalized'
         return super().on_shutdown(state)
 
+    def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
+        """
+        Refuse what cannot be with the reason; the parameter services call this.
+
+        A callback of `add_on_set_parameters_callback` would be too late: rclpy refuses types,
+        ranges and names before it, with messages that do not say what is possible.
+        """
+        try:
+            check_changes(self, parameter_list)
+            self._refuse_locked(parameter_list)
+        except ParameterError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return super().set_parameters_atomically(parameter_list)
+
     def close(self) -> None:
         """Shut down from whatever state the node is in; for the end of the process."""
         if self._phase != 'finalized':
@@ -176,14 +189,6 @@ class SegmenterNode(LifecycleNode):
         if self._session is not None:
             self._session.close()
             self._session = None
-
-    def _on_set_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
-        try:
-            check_changes(parameters)
-            self._refuse_locked(parameters)
-        except ParameterError as error:
-            return SetParametersResult(successful=False, reason=str(error))
-        return SetParametersResult(successful=True)
 
     def _refuse_locked(self, parameters: list[Parameter]) -> None:
         """Every parameter takes effect in configure: until cleanup a new value would be a lie."""
@@ -223,8 +228,7 @@ class SegmenterNode(LifecycleNode):
             message.status = self._session.statuses()
         else:
             message.status = [make_status(
-                f'{self.get_name()}: engine', DiagnosticStatus.OK, self._phase,
-                {'state': self._phase})]
+                self, 'engine', DiagnosticStatus.OK, self._phase, {'state': self._phase})]
         self._diagnostics.publish(message)
 
     def _command(self, transition: str) -> str:

@@ -135,7 +135,7 @@ class Session:
         statuses = [self._engine_status()]
         for camera, record in self._records.items():
             statuses.append(camera_status(
-                f'{self._node.get_name()}: {camera}', record, self._mailboxes.counts(camera),
+                self._node, camera, record, self._mailboxes.counts(camera),
                 self._silence(camera)))
         return statuses
 
@@ -150,7 +150,7 @@ class Session:
         height, width = info.resolution
         fallback = info.fallback
         return make_status(
-            f'{self._node.get_name()}: engine',
+            self._node, 'engine',
             DiagnosticStatus.OK if fallback is None else DiagnosticStatus.WARN,
             fallback or ('active' if self.active else 'inactive'),
             {
@@ -194,10 +194,10 @@ class Session:
         record.latency.add(self._age_ms(message))
 
     def _age_ms(self, message: Message) -> float:
-        """Return the time from the message's stamp to now, in milliseconds, on the node's clock."""
+        """Return the milliseconds from the message's stamp to now on the node's clock."""
         stamp = message.header.stamp  # not Time.from_msg: a stamp before 1970 is no error here
-        now = self._node.get_clock().now().nanoseconds
-        return (now - stamp.sec * 1_000_000_000 - stamp.nanosec) / 1e6
+        now: int = self._node.get_clock().now().nanoseconds
+        return float(now - stamp.sec * 1_000_000_000 - stamp.nanosec) / 1e6
 
     def _report(self, camera: str, outcome: Outcome, error: Exception) -> None:
         """Remember, and log once in a while, why a frame gets no answer."""

@@ -1,0 +1,122 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""What the node says of itself: `/diagnostics`, and warnings for somebody who sees no output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticStatus
+from node_process import Diagnostics
+from node_process import Probe
+from node_process import SegmenterProcess
+from node_process import image_message
+from node_process import wait_until
+from rclpy.qos import QoSProfile
+from rosgraph_msgs.msg import Clock
+from std_msgs.msg import Header
+
+RED = np.full((40, 60, 3), (255, 0, 0), np.uint8)
+
+
+def test_the_engine_status_tells_state_model_and_provider(
+        probe: Probe, models: Path, tmp_path: Path) -> None:
+    with SegmenterProcess(
+            probe, tmp_path / 'log', model_dir=models, resolution='64x128',
+            provider='cpu') as node, Diagnostics(probe, node) as diagnostics:
+        status, values = diagnostics.next_status('engine')
+        assert values == {'state': 'unconfigured'}
+        assert node.change_state('configure')
+        _, values = diagnostics.status_where('engine', state='inactive')
+        assert values['model'] == 'tiny'
+        assert values['resolution'] == '64x128'
+        assert values['precision'] == 'fp32'
+        assert values['provider_asked'] == values['provider'] == 'cpu'
+        assert status.level == DiagnosticStatus.OK
+
+
+def test_latency_is_measured_on_the_nodes_clock_even_a_simulated_one(
+        probe: Probe, models: Path, tmp_path: Path) -> None:
+    with SegmenterProcess(
+            probe, tmp_path / 'log', model_dir=models, use_sim_time=True
+    ) as node, Diagnostics(probe, node) as diagnostics:
+        assert node.change_state('configure') and node.change_state('activate')
+        clock = probe.node.create_publisher(Clock, '/clock', QoSProfile(depth=1))
+        try:
+            now = Time(sec=1000, nanosec=500_000_000)
+            wait_until(lambda: clock.get_subscription_count() > 0, 'who reads the clock')
+            clock.publish(Clock(clock=now))
+            wait_until(lambda: any(message.header.stamp == now for message in diagnostics.arrays),
+                       'a report on simulated time')
+            with node.camera('camera') as camera:
+                camera.connected()
+                stamp = Time(sec=1000, nanosec=250_000_000)
+                camera.ask(image_message(RED, 'rgb8', header=Header(stamp=stamp)))
+                status, values = diagnostics.status_where('camera', answered='1')
+        finally:
+            probe.node.destroy_publisher(clock)
+        assert [values[f'latency_p{rank}_ms'] for rank in (50, 95, 99)] == ['250.0'] * 3
+        assert float(values['inference_p50_ms']) > 0
+        assert values['topic'] == f'{node.namespace}/camera/image_raw'
+        assert status.level == DiagnosticStatus.OK
+
+
+def test_a_malformed_image_and_wrong_clocks_show_in_the_status(
+        probe: Probe, models: Path, tmp_path: Path) -> None:
+    with SegmenterProcess(
+            probe, tmp_path / 'log', model_dir=models
+    ) as node, Diagnostics(probe, node) as diagnostics:
+        assert node.change_state('configure') and node.change_state('activate')
+        with node.camera('camera') as camera:
+            camera.connected()
+            bad = image_message(RED, 'rgb8')
+            bad.encoding = 'rgb9'
+            camera.publisher.publish(bad)
+            status, values = diagnostics.status_where('camera', malformed='1')
+            assert status.level == DiagnosticStatus.WARN
+            assert "'rgb9'" in status.message and "'rgb9'" in values['last_problem']
+            camera.ask(image_message(RED, 'rgb8', header=Header(stamp=Time(sec=5))))
+            wait_until(lambda: 'use_sim_time' in diagnostics.next_status(
+                'camera')[0].message, 'a word on the clocks')
+
+
+def test_an_active_node_without_images_warns_with_the_topic_and_its_publishers(
+        probe: Probe, models: Path, tmp_path: Path) -> None:
+    with SegmenterProcess(
+            probe, tmp_path / 'log', cameras=['front', 'rear'], model_dir=models
+    ) as node, Diagnostics(probe, node) as diagnostics:
+        assert node.change_state('configure') and node.change_state('activate')
+        with node.camera('rear', compressed=False):
+            wait_until(lambda: f'no image on {node.namespace}/front/image_raw' in node.log()
+                       and f'no image on {node.namespace}/rear/image_raw' in node.log(),
+                       'the warnings')
+        log = node.log()
+        assert 'nobody publishes it' in log
+        assert 'it has 1 publisher(s)' in log
+        status, _ = diagnostics.next_status('front')
+        assert status.level == DiagnosticStatus.WARN
+        assert status.message.startswith('no image for')
+
+
+def test_incompatible_qos_is_reported_with_the_remedy(
+        probe: Probe, models: Path, tmp_path: Path) -> None:
+    with SegmenterProcess(
+            probe, tmp_path / 'log', model_dir=models,
+            overrides={'camera/image_raw': {'reliability': 'reliable'}}) as node:
+        assert node.change_state('configure') and node.change_state('activate')
+        with node.camera('camera'):
+            wait_until(lambda: f'qos_overrides.{node.namespace}/camera/image_raw.subscription.'
+                       'reliability' in node.log(), 'the remedy')

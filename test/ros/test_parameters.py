@@ -1,0 +1,118 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The node's parameters: what is refused, and what the refusal says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from node_process import Probe
+from node_process import SegmenterProcess
+from node_process import wait_until
+from rcl_interfaces.msg import ParameterType
+
+from frm_perception.ros.parameters import SPECS
+
+CONFIG = Path(__file__).parents[2] / 'config' / 'segmenter.yaml'
+
+
+@pytest.fixture(scope='module')
+def node(probe: Probe, models: Path, tmp_path_factory: pytest.TempPathFactory
+         ) -> Iterator[SegmenterProcess]:
+    log = tmp_path_factory.mktemp('parameters') / 'log'
+    with SegmenterProcess(probe, log, ['--params-file', str(CONFIG)], model_dir=models) as process:
+        yield process
+
+
+@pytest.mark.parametrize(('name', 'wrong', 'possible'), [
+    ('cameras', [], "such as ['front', 'rear']"),
+    ('cameras', ['front', 'front'], 'different topic prefixes'),
+    ('cameras', [''], 'different topic prefixes'),
+    ('cameras', ['front camera'], 'different topic prefixes'),
+    ('cameras', ['2nd'], 'different topic prefixes'),
+    ('cameras', 'front', 'different topic prefixes'),
+    ('transport', 'theora', 'raw, compressed'),
+    ('resolution', '512', 'HEIGHTxWIDTH'),
+    ('resolution', '0x64', 'HEIGHTxWIDTH'),
+    ('resolution', '-64x64', 'HEIGHTxWIDTH'),
+    ('provider', 'gpu', 'cuda'),
+    ('precision', '', 'fp32'),
+    ('backbone', '../other', "backbone's name"),
+    ('threads', -1, '256'),
+    ('threads', 100_000, '256'),
+    ('threads', 'all', '0 to 256'),
+    ('require_provider', 'yes', 'true, false'),
+    ('output_size', 'full', 'camera, network'),
+    ('drivable_classes', [], "['']"),
+    ('confidence', 0.5, 'output_size'),
+])
+def test_a_wrong_value_is_refused_with_what_is_possible(
+        node: SegmenterProcess, name: str, wrong: object, possible: str) -> None:
+    reason = node.set_parameter(name, wrong)
+    assert name in reason
+    assert possible in reason
+
+
+def test_parameters_are_locked_from_configure_to_cleanup(node: SegmenterProcess) -> None:
+    assert node.set_parameter('threads', 1) == ''
+    assert node.change_state('configure')
+    assert 'cleanup' in node.set_parameter('threads', 2)
+    assert node.set_parameter('threads', 1) == ''
+    assert node.change_state('activate')
+    reason = node.set_parameter('output_size', 'network')
+    assert f'`ros2 lifecycle set {node.name} deactivate`' in reason
+    assert f'`ros2 lifecycle set {node.name} cleanup`' in reason
+    assert node.change_state('deactivate')
+    assert node.change_state('cleanup')
+    assert node.set_parameter('threads', 2) == ''
+
+
+def test_every_parameter_describes_itself(node: SegmenterProcess) -> None:
+    for name, descriptor in zip(SPECS, node.describe_parameters(list(SPECS))):
+        assert descriptor.name == name
+        assert len(descriptor.description) > 20
+        assert descriptor.additional_constraints.startswith('Possible: ')
+        assert descriptor.type != ParameterType.PARAMETER_NOT_SET
+        assert not descriptor.dynamic_typing
+
+
+def test_the_configuration_file_holds_exactly_the_defaults() -> None:
+    content = yaml.safe_load(CONFIG.read_text(encoding='utf-8'))
+    values = content['/**']['segmenter']['ros__parameters']
+    assert values == {name: spec.default for name, spec in SPECS.items()}
+
+
+def test_the_configuration_file_is_accepted_in_a_namespace(node: SegmenterProcess) -> None:
+    assert 'ignored' not in node.log()
+
+
+def test_unknown_parameters_are_named(probe: Probe, models: Path, tmp_path: Path) -> None:
+    with SegmenterProcess(
+            probe, tmp_path / 'log', model_dir=models, resolutoin='auto',
+            overrides={'camera/image': {'depth': 3}}) as node:
+        assert node.change_state('configure') and node.change_state('activate')
+        wait_until(lambda: 'there is no parameter resolutoin' in node.log(), 'a warning')
+        wait_until(lambda: f'no parameter qos_overrides.{node.namespace}/camera/image.subscription'
+                   in node.log(), 'a warning of the override')
+        assert f'{node.namespace}/camera/image_raw' in node.log()
+
+
+def test_an_empty_list_of_drivable_classes_means_the_models_own(
+        probe: Probe, models: Path, tmp_path: Path) -> None:
+    with SegmenterProcess(
+            probe, tmp_path / 'log', model_dir=models, drivable_classes=[]) as node:
+        assert node.change_state('configure')
