@@ -22,6 +22,7 @@ import numpy as np
 from frm_perception.scenes.basics import ByteArray
 from frm_perception.scenes.basics import stream
 from frm_perception.scenes.camera import Camera
+from frm_perception.scenes.effects import add_weather
 from frm_perception.scenes.ground import FAR
 from frm_perception.scenes.ground import Ground
 from frm_perception.scenes.ground_map import paint_ground
@@ -33,7 +34,6 @@ from frm_perception.scenes.road import Road
 from frm_perception.scenes.sensor import Sensor
 from frm_perception.scenes.shadows import ShadowMap
 from frm_perception.scenes.sky import Sky
-from frm_perception.scenes.world import SIGHT
 from frm_perception.scenes.world import World
 
 _BEHIND = 15.0
@@ -121,12 +121,14 @@ class RenderedDrive:
         self._sky.draw(painter)
         self._ground.draw(painter, self._layout.speed / 80)
         along = self._layout.speed * time
-        items = in_view(self._items, painter.camera, time, along, SIGHT)
+        items = in_view(self._items, painter.camera, time, along)
         for item in items:
             item.shade(painter)
         for item in items:
             item.draw(painter)
-        image = self._sensor.expose(painter.image, stream(self._seed, 'noise', index))
+        rng = stream(self._seed, 'noise', index)
+        add_weather(painter, rng)
+        image = self._sensor.expose(painter.image, rng)
         return Scene(image, painter.labels)
 
     def camera(self, time: float) -> Camera:

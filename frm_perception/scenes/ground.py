@@ -177,7 +177,9 @@ def _lit(picture: ByteArray, shadow: ByteArray, ahead: FloatArray, right: FloatA
          painter: Painter) -> ByteArray:
     """Multiply by sky light, sunlight outside shadows, and the ego vehicle's lamps at night."""
     light = painter.light
-    open_sky, sun = light.sky_share, light.sun_share * max(light.sun[2], 0.25)
+    soaked = 1 - 0.3 * light.wetness
+    open_sky = light.sky_share * soaked
+    sun = light.sun_share * max(light.sun[2], 0.25) * soaked
     if light.night:
         beam = 5.0 / (1 + (ahead / 14) ** 2) * np.exp(-(right / (2.5 + 0.25 * ahead)) ** 2)
         factor = (open_sky.astype(np.float32) * (1 + beam.astype(np.float32))[..., None])

@@ -307,9 +307,12 @@ def _damage_road(plan: _Plan, colors: ByteArray, layout: Layout, rng: np.random.
         across = float(rng.uniform(left, right))
         area = plan.area((along, along + float(rng.uniform(0.8, 12))),
                          (across, min(across + float(rng.uniform(0.5, 3)), right)))
-        colors[area] = cv2.convertScaleAbs(np.ascontiguousarray(colors[area]),
-                                           alpha=rng.uniform(0.72, 1.15))
-    dark = (int(colors[:256].mean() * 0.5),) * 3
+        shade = rng.uniform(0.72, 1.15)
+        # A patch at the very edge or end of the map may have no cell in it.
+        if colors[area].size:
+            colors[area] = cv2.convertScaleAbs(np.ascontiguousarray(colors[area]), alpha=shade)
+    dark = (int(colors[:256].mean() * 0.6),) * 3
+    lighter = (int(colors[:256].mean() * 0.85),) * 3
     for _ in range(int(length * rng.uniform(0, 0.25))):
         column = plan.column(float(rng.uniform(left, right)))
         row = int(rng.integers(rows))
@@ -319,4 +322,5 @@ def _damage_road(plan: _Plan, colors: ByteArray, layout: Layout, rng: np.random.
         cv2.polylines(colors, [path.astype(np.int32).reshape(-1, 1, 2)], False, dark, 1)
     for _ in range(int(length * 0.03)):
         centre = (plan.column(float(rng.uniform(left + 1, right - 1))), int(rng.integers(rows)))
-        cv2.ellipse(colors, centre, (7, 4), 0, 0, 360, dark, -1)
+        cv2.ellipse(colors, centre, (6, 3), 0, 0, 360, dark, -1)
+        cv2.ellipse(colors, centre, (5, 2), 0, 0, 360, lighter, -1)

@@ -47,10 +47,16 @@ class Item(ABC):
 
     radius: float = 4.0
     """Metres from its middle within which all of it lies, seen from above."""
+    reach: float = 190.0
+    """Metres along the road from which it is large enough to be drawn."""
 
     @abstractmethod
     def along(self, time: float) -> float:
-        """Return where on the road it is (metres); farther items are drawn earlier."""
+        """Return where on the road it is (metres)."""
+
+    def depth(self, time: float) -> float:
+        """Return the place along the road by which drawing is ordered; greater is earlier."""
+        return self.along(time)
 
     @abstractmethod
     def place(self, time: float) -> Place:
@@ -83,6 +89,11 @@ class Vehicle(Item):
     def place(self, time: float) -> Place:
         return self.road.point(self.along(time), self.across)
 
+    def depth(self, time: float) -> float:
+        # Whatever stands farther from the middle of the road beside any part of the vehicle is
+        # hidden by it, and must be drawn earlier.
+        return self.along(time) - self.mesh.size[1] / 2
+
     def heading(self, time: float) -> float:
         """Return where it looks, radians from north towards east."""
         return self.road.heading(self.along(time)) + (np.pi if self.reverse else 0)
@@ -107,6 +118,8 @@ class Person(Item):
     speed: float
     cross_speed: float
     rides: bool
+    radius = 1.0
+    reach = 115.0
 
     def along(self, time: float) -> float:
         return self.start + self.speed * time
@@ -172,6 +185,10 @@ class Building(Item):
     def along(self, time: float) -> float:
         del time
         return self.distance
+
+    def depth(self, time: float) -> float:
+        # The crowns of trees that stand a little farther along reach before the front.
+        return self.along(time) + 6.0
 
     def place(self, time: float) -> Place:
         del time
@@ -239,6 +256,9 @@ class Furniture(Item):
 
     def __init__(self, distance: float, parts: Sequence[Part]) -> None:
         self._distance, self._parts = distance, tuple(parts)
+        # What is no taller than a fence is lost in the distance long before a lamp post is.
+        if max(point[2] for part in parts for point in part.points) < 2:
+            self.reach = 125.0
         self._place = (parts[0].points[0][0], parts[0].points[0][1])
         self._points = np.array([point for part in parts for point in part.points], np.float32)
         ends = np.cumsum([len(part.points) for part in parts]).tolist()
@@ -269,14 +289,12 @@ class Furniture(Item):
                        range(len(self._shapes)))
 
 
-def in_view(items: Sequence[Item], camera: Camera, time: float, along: float, reach: float
-            ) -> list[Item]:
+def in_view(items: Sequence[Item], camera: Camera, time: float, along: float) -> list[Item]:
     """
     Return the items that the camera may see, farthest first.
 
     :param along: where on the road the camera is.
-    :param reach: metres along the road up to which items are seen.
     """
-    near = [(place, item) for item in items if -8 < (place := item.along(time)) - along < reach]
-    near.sort(key=lambda pair: -pair[0])
-    return [item for _, item in near if camera.sees(*item.place(time), item.radius)]
+    near = [item for item in items if -8 < item.along(time) - along < item.reach]
+    seen = [item for item in near if camera.sees(*item.place(time), item.radius)]
+    return sorted(seen, key=lambda item: -item.depth(time))

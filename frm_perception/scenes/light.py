@@ -74,7 +74,7 @@ class Light:
 
     def at_night(self, distance: float) -> float:
         """Return the factor of the ego vehicle's headlamps on an object, 1 when not dark."""
-        return 1.0 + 5.0 / (1 + (distance / 14) ** 2) if self.night else 1.0
+        return 1.0 + 3.5 / (1 + (distance / 16) ** 2) if self.night else 1.0
 
     def table(self, factor: NDArray[np.float64], distance: float) -> ByteArray:
         """Return a (256, 1, 3) uint8 table: surface colour to the colour seen from afar."""
@@ -114,6 +114,8 @@ def make_light(rng: np.random.Generator) -> Light:
         'night': (0.0, 0.13, (0.95, 0.95, 1.1), (26, 28, 40), (10, 12, 24), 0.006, 0.6),
     }[weather]
     dim = rng.uniform(0.8, 1.1)
+    pale = float(rng.uniform(0, 0.75)) if weather in WEATHERS[:4] else 0.0
+    paled = (1 - pale) * np.asarray(zenith) + pale * np.asarray(haze)
     sky_tint = np.array((0.94, 1.0, 1.08)) if weather in WEATHERS[:2] else np.ones(3)
     return Light(
         weather=weather, sun=sun, sun_share=direct * dim * np.asarray(tint),
@@ -121,5 +123,5 @@ def make_light(rng: np.random.Generator) -> Light:
         density=density * rng.uniform(0.6, 1.4),
         wetness=float(rng.uniform(0.5, 1)) if weather == 'rain' else
         float(rng.choice((0.0, 0.4), p=(0.85, 0.15))),
-        zenith=vary(rng, zenith, 14), cover=cover,
+        zenith=vary(rng, (paled[0], paled[1], paled[2]), 14), cover=cover,
         lamps=weather in ('dusk', 'rain', 'fog', 'night'))

@@ -131,7 +131,7 @@ def _draw(painter: Painter, limbs: list[_Limb], size: float, place: tuple[float,
                              place[1] - local[:, 0] * sin + local[:, 1] * cos, local[:, 2]))
     points = painter.camera.to_camera(world)
     distance = float(points[:, 2].mean())
-    if points[:, 2].min() < 0.8 or distance > 120:
+    if points[:, 2].min() < 0.8:
         return
     factor = painter.light.sky_share + 0.5 * painter.light.sun_share
     middles = points.reshape(-1, 2, 3)[:, :, 2].mean(1)

@@ -29,7 +29,9 @@ class Sensor:
 
     def __init__(self, rng: np.random.Generator, light: Light, height: int, width: int) -> None:
         scale = width / 480
-        gain = float(np.exp(rng.normal(0, 0.16))) * (1.5 if light.night else 1.0)
+        brightness = float(light.sky_share.mean() + 0.4 * light.sun_share.mean() * light.sun[2])
+        metered = min((0.95 / brightness) ** 0.75, 2.0)
+        gain = float(np.exp(rng.normal(0, 0.18))) * metered
         balance = np.exp(rng.normal(0, 0.04, 3))
         gamma = float(np.exp(rng.normal(0, 0.14)))
         ramp = np.arange(256)[:, None] / 255 * gain * balance

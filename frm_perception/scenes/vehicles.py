@@ -171,6 +171,7 @@ def make_car(rng: np.random.Generator) -> Mesh:
     builder.extrude(((rear + 0.1, 0.22), (rear, 0.5), (rear + 0.03, belt), (screen, belt),
                      (front - 0.12, nose), (front, nose * 0.75), (front - 0.06, 0.22)),
                     half, half * 0.97, color, 1)
+    _trim(builder, (rear + 0.25, front - 0.35), belt, half, color)
     top_rear = tail + {'saloon': 0.65, 'hatchback': 0.4}.get(style, 0.22)
     top_front = screen - 0.72
     top = half * 0.78
@@ -183,6 +184,26 @@ def make_car(rng: np.random.Generator) -> Mesh:
                  (half * 0.5, front - 0.02, 0.66), (-half * 0.5, front - 0.02, 0.66)],
                 (24, 24, 26), 4, (0, 0, 0.5))
     return builder.build()
+
+
+def _trim(builder: _Builder, span: tuple[float, float], belt: float, half: float, color: Color
+          ) -> None:
+    """Give the sides a dark sill, a crease that catches light, and door gaps."""
+    dark: Color = (color[0] * 0.45, color[1] * 0.45, color[2] * 0.45)
+    light: Color = (min(color[0] * 1.15 + 8, 255), min(color[1] * 1.15 + 8, 255),
+                    min(color[2] * 1.15 + 8, 255))
+    start, end = span
+    middle = (start + end) / 2
+
+    def strip(ends: tuple[float, float], levels: tuple[float, float], shade: Color) -> None:
+        builder.both([(half + 0.003, ends[0], levels[0]), (half + 0.003, ends[1], levels[0]),
+                      (half + 0.003, ends[1], levels[1]), (half + 0.003, ends[0], levels[1])],
+                     shade, 3, (0, 0, belt / 2))
+
+    strip((start, end), (0.24, 0.36), dark)
+    strip((start, end), (belt * 0.72, belt * 0.86), light)
+    for gap in (middle - 0.75, middle + 0.1, middle + 0.85):
+        strip((gap, gap + 0.025), (0.36, belt * 0.98), dark)
 
 
 def _side_windows(builder: _Builder, span: tuple[float, float, float, float],

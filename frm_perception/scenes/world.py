@@ -49,10 +49,6 @@ from frm_perception.scenes.vehicles import make_car
 from frm_perception.scenes.vehicles import make_lorry
 from frm_perception.scenes.vehicles import make_van
 
-SIGHT = 190.0
-"""Metres ahead from which items are drawn."""
-
-
 class World:
     """
     Everything along the road of one drive.
@@ -114,7 +110,7 @@ class World:
         corners = [self.road.point(along, across) for along, across in footprint]
         far = max(along for along, _ in footprint)
         self.buildings.append(Building((corners[0], corners[1], corners[2], corners[3]),
-                                       far + 6.0, house))
+                                       far, house))
 
     def _line_side_street(self, rng: np.random.Generator, middle: float, half: float, side: int,
                           pool: list[House]) -> None:
