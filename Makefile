@@ -1,0 +1,38 @@
+# Everything runs in .venv, which scripts/bootstrap.py makes on the first use.
+# Options: PYTHON=python3.11 makes .venv with that one.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint clean
+
+# The first Python that runs; bootstrap.py looks for one that the package supports.
+ANY_PYTHON := $(shell for name in $(PYTHON) python3 python3.12 python3.11 python3.10; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 6))' >/dev/null 2>&1 && echo "$$name" && break; done)
+PREPARE = $(if $(ANY_PYTHON),$(ANY_PYTHON) scripts/bootstrap.py --python '$(PYTHON)',\
+	$(error There is no Python 3. On Debian and Ubuntu: sudo apt install python3 python3-venv))
+TESTS = $(PREPARE) run,train,test -- pytest
+
+help:
+	@echo 'make demo       show it: a camera, the segmenter and a recorder, over ROS 2; results in out/demo/'
+	@echo '                [VIDEO=file | BAG=folder] [SEED=n] [FRAMES=n]'
+	@echo 'make test       run the tests'
+	@echo 'make test-slow  run the tests that take minutes or install packages'
+	@echo 'make lint       check style (ruff) and types (mypy)'
+	@echo 'make clean      remove what was built and what the demo wrote; .venv stays'
+
+demo:
+	@$(PREPARE) run -- frm demo $(if $(VIDEO),--video '$(VIDEO)') $(if $(BAG),--bag '$(BAG)') \
+		$(if $(SEED),--seed '$(SEED)') $(if $(FRAMES),--frames '$(FRAMES)')
+
+test:
+	@$(TESTS) -m 'not slow'
+
+test-slow:
+	@$(TESTS) -m slow
+
+lint:
+	@$(PREPARE) run,train,test -- ruff check .
+	@$(PREPARE) run,train,test -- mypy
+
+clean:
+	rm -rf build install log out .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
