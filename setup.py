@@ -24,7 +24,7 @@ FOLDERS = ('launch', 'config', 'models')
 
 
 def shared_files() -> list[tuple[str, list[str]]]:
-    """Return the files of FOLDERS for `data_files`, which knows no recursion: one entry a folder."""
+    """Return the files of FOLDERS for `data_files`, one entry a folder: it knows no recursion."""
     files: dict[str, list[str]] = {}
     for folder in FOLDERS:
         for path in sorted(Path(folder).rglob('*')):
@@ -47,7 +47,8 @@ setup(
     zip_safe=True,
     maintainer='frm_perception maintainers',
     maintainer_email='maintainers@frm-perception.example',
-    description='Semantic segmentation of roads for vehicles: a ROS 2 lifecycle node and its model.',
+    description=(
+        'Semantic segmentation of roads for vehicles: a ROS 2 lifecycle node and its model.'),
     license='Apache-2.0',
     entry_points={
         'console_scripts': [
