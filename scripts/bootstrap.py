@@ -37,7 +37,6 @@ from pathlib import Path
 from typing import IO
 from typing import Any
 from typing import Dict
-from typing import List
 from typing import Mapping
 from typing import Optional
 from typing import Sequence
@@ -359,19 +358,19 @@ def _pip_advice(lines: Sequence[str]) -> str:
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog='bootstrap.py', description='Make .venv ready, then run a command in it.')
-    parser.add_argument('requirements', type=lambda text: text.split(','),
-                        metavar='NAME[,NAME...]', help='files of requirements/, without .txt')
-    parser.add_argument('--python', default=os.environ.get('PYTHON', ''),
-                        help='make .venv with this one')
-    parser.add_argument('command', nargs='*', metavar='-- COMMAND',
-                        help='run in .venv, with the variables that ROS needs')
+        prog='bootstrap.py', usage='bootstrap.py [--python PYTHON] NAME[,NAME...] [-- COMMAND]',
+        description='Make .venv ready, then run a command in it, with the variables of ROS.')
+    parser.add_argument('requirements', type=lambda text: text.split(','), metavar='NAME',
+                        help='files of requirements/, without .txt')
+    parser.add_argument('--python', default='', help='the Python to make .venv with')
     return parser.parse_args(arguments)
 
 
-def main(arguments: Optional[List[str]] = None) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Run the program; return the exit status where no command takes over."""
-    args = _parse(sys.argv[1:] if arguments is None else arguments)
+    end = arguments.index('--') if '--' in arguments else len(arguments)
+    args = _parse(arguments[:end])
+    command = arguments[end + 1:]
     root = Path(__file__).resolve().parent.parent
     environment = Environment(root, sourced_ros(os.environ))
     try:
@@ -384,11 +383,11 @@ def main(arguments: Optional[List[str]] = None) -> int:
     except KeyboardInterrupt:
         print('\n[bootstrap] interrupted; the same command goes on', file=sys.stderr)
         return 130
-    if args.command:
-        program = str(environment.folder / 'bin' / args.command[0])
-        os.execve(program, [program, *args.command[1:]], environment.variables(os.environ))
+    if command:
+        program = str(environment.folder / 'bin' / command[0])
+        os.execve(program, [program, *command[1:]], environment.variables(os.environ))
     return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
