@@ -80,6 +80,9 @@ class Letterbox:
         :param out: (h, w, 3) uint8 RGB, contiguous; every pixel is written.
         :param padding: RGB colour of the border.
         """
+        if self.image == (1, 1):
+            # OpenCV 4.5, that of Humble, cannot take a single pixel of several channels.
+            image = image.repeat(2, axis=1)
         height, width = self.content
         region = out[:height, :width]
         shrinks = max(self.image[0] / height, self.image[1] / width) > _BILINEAR_REACH

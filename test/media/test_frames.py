@@ -54,8 +54,8 @@ BGR = PICTURE[:, :, ::-1].copy()
     ('.png', cv2.cvtColor(BGR, cv2.COLOR_BGR2BGRA), PICTURE),
     ('.png', BGR.astype(np.uint16) * 257, PICTURE),
     ('.png', PICTURE[:, :, 0], PICTURE[:, :, :1].repeat(3, 2)),
-    ('.png', BGR[:1, :1], PICTURE[:1, :1]),
-], ids=['png', 'bmp', 'ppm', 'tiff', 'with alpha', '16 bits', 'grey', 'one pixel'])
+    ('.png', BGR[:1, :2], PICTURE[:1, :2]),
+], ids=['png', 'bmp', 'ppm', 'tiff', 'with alpha', '16 bits', 'grey', 'two pixels'])
 def test_images_of_every_kind_become_rgb(
         tmp_path: Path, suffix: str, pixels: NDArray[Any], expected: NDArray[np.uint8]) -> None:
     file = tmp_path / f'a{suffix}'

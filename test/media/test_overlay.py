@@ -105,7 +105,7 @@ def test_a_contact_sheet_has_a_place_for_every_frame(count: int, rows: int) -> N
 
 def test_frames_of_different_sizes_share_a_sheet() -> None:
     sheet = contact_sheet([('wide', GREY), ('tall', np.zeros((200, 30, 3), np.uint8)),
-                           ('one pixel', GREY[:1, :1])])
+                           ('two pixels', GREY[:1, :2])])
     assert sheet.ndim == 3
 
 
