@@ -37,6 +37,7 @@ from frm_perception.scenes.sky import Sky
 from frm_perception.scenes.world import World
 
 _BEHIND = 15.0
+_LONGEST = 180.0
 _MIN_SIDE, _MAX_SIDE = 32, 4096
 
 
@@ -64,7 +65,8 @@ class RenderedDrive:
     :param height: rows, 32 to 4096.
     :param width: columns, 32 to 4096.
     :param frames: at least 1.
-    :param rate: frames per second.
+    :param rate: frames per second. The drive may last 180 seconds: its ground is held in
+        memory, about 0.1 MB a metre.
     :raises ValueError: an argument out of its range.
     """
 
@@ -77,6 +79,9 @@ class RenderedDrive:
             raise ValueError(f'seed is {seed}; it must be 0 or more')
         if frames < 1 or not rate > 0:
             raise ValueError(f'{frames} frames at {rate} per second: both must be positive')
+        if frames / rate > _LONGEST:
+            raise ValueError(f'{frames} frames at {rate} per second last {frames / rate:.0f} s; '
+                             f'a drive must be at most {_LONGEST:.0f} s: ask for fewer frames')
         self._seed, self._height, self._width = seed, height, width
         self._frames, self._rate = frames, rate
         self._light = make_light(stream(seed, 'light'))

@@ -34,7 +34,7 @@ def add_weather(painter: Painter, rng: np.random.Generator) -> None:
         _reflect(painter)
     if light.sun_share.max() > 0.3 and light.sun[2] < 0.5:
         _glare(painter)
-    if light.lamps:
+    if light.weather in ('dusk', 'night'):
         _glow(painter)
     if light.weather == 'rain':
         _rain(painter, rng)
@@ -84,9 +84,8 @@ def _glow(painter: Painter) -> None:
     camera = painter.camera
     size = (-(-camera.width // _COARSE), -(-camera.height // _COARSE))
     small = cv2.resize(painter.image, size, interpolation=cv2.INTER_AREA)
-    bright = cv2.subtract(small, cv2.blur(small, (9, 9)))
-    spread = cv2.GaussianBlur(bright, (0, 0), 1.6)
-    _add_coarse(painter.image, basics.to_bytes(spread * 1.2))
+    bright = np.maximum(cv2.subtract(small, cv2.blur(small, (9, 9))), 40).astype(np.float32) - 40
+    _add_coarse(painter.image, basics.to_bytes(1.6 * cv2.GaussianBlur(bright, (0, 0), 1.6)))
 
 
 def _add_coarse(image: ByteArray, light: ByteArray) -> None:

@@ -127,9 +127,14 @@ class Ground:
             column = (across[rows] + np.float32(REACH)) * np.float32(1 / wide) - np.float32(0.5)
             row = (along[rows] - np.float32(self._plan.start)) * np.float32(1 / long) - (
                 np.float32(0.5))
+            # OpenCV looks up in at most 32767 rows: hand it the part of the map that is seen.
+            count = self._shadows[level].shape[0]
+            first = min(max(int(row.min()) - 1, 0), count - 2)
+            last = max(min(int(row.max()) + 3, count), first + 2)
+            row -= np.float32(first)
             for source, target in ((self._surface, colors), (self._shadows, shadow)):
-                target[rows] = cv2.remap(source[level], column, row, cv2.INTER_LINEAR,
-                                         borderMode=cv2.BORDER_REPLICATE)
+                target[rows] = cv2.remap(source[level][first:last], column, row,
+                                         cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return colors, shadow
 
     def _with_paint(self, colors: ByteArray, material: ByteArray, pixel: FloatArray) -> ByteArray:

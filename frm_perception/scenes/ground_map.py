@@ -113,7 +113,7 @@ def paint_ground(rng: np.random.Generator, layout: Layout, start: float, end: fl
     for crossing in layout.crossings:
         _mark_crossing(plan, layout, crossing, rng)
     white = vary(rng, (225, 225, 220), 22)
-    kerb_color = vary(rng, (150, 147, 140), 40)
+    kerb_color = vary(rng, (150, 147, 140), 28)
     surface = _color(plan, rng, layout, kerb_color)
     return GroundMap(start, plan.material, surface, (white, vary(rng, (215, 170, 50), 20)),
                      kerb_color)

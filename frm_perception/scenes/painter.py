@@ -100,7 +100,8 @@ class Painter:
 
     def shade(self, points: ArrayLike, factor: float) -> None:
         """Darken a convex polygon of (N, 3) world points; labels stay."""
-        corners = self._corners(self.camera.to_camera(points))
+        seen = self.camera.to_camera(points)
+        corners = self._corners(seen)
         if corners is None:
             return
         box = self._box(corners / (1 << _SHIFT))
@@ -109,7 +110,8 @@ class Painter:
         rows, columns = box
         part = self.image[rows, columns]
         mask = self._mask(corners, rows, columns)
-        cv2.copyTo(cv2.convertScaleAbs(part, alpha=factor), mask, part)
+        share = (1 - factor) * self.light.clarity(float(seen[:, 2].mean()))
+        cv2.copyTo(cv2.convertScaleAbs(part, alpha=1 - share), mask, part)
 
     def shapes(self, points: FloatArray, shapes: Sequence[Shape], colors: NDArray[np.float64],
                order: Sequence[int]) -> None:

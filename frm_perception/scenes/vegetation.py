@@ -84,7 +84,7 @@ def _leafy(rng: np.random.Generator, color: Color, sun_left: float) -> TreeKind:
         radius = rng.uniform(0.12, 0.22) * _SIDE
         blobs.append((_SIDE / 2 + np.cos(angle) * reach * 0.32 * _SIDE,
                       crown * _SIDE + np.sin(angle) * reach * (crown - 0.13) * _SIDE, radius))
-    _leaves(canvas, rng, blobs, color, sun_left, 2600)
+    _leaves(canvas, rng, blobs, color, sun_left, 3400)
     return TreeKind(_finish(canvas, (wide, tall)), wide * 0.42, tall * (1 - crown), 0.85)
 
 
@@ -94,7 +94,7 @@ def _conifer(rng: np.random.Generator, color: Color, sun_left: float) -> TreeKin
     _trunk(canvas, rng, 0.8)
     blobs = [(_SIDE / 2 + rng.normal(0, 0.02 + share * 0.1) * _SIDE, (0.06 + 0.8 * share) * _SIDE,
               (0.05 + 0.17 * share) * _SIDE) for share in np.linspace(0, 1, 18)]
-    _leaves(canvas, rng, blobs, color, sun_left, 1900)
+    _leaves(canvas, rng, blobs, color, sun_left, 2400)
     return TreeKind(_finish(canvas, (tall * 0.55, tall)), tall * 0.2, tall * 0.45, 0.95)
 
 
@@ -148,11 +148,15 @@ def _leaves(canvas: ByteArray, rng: np.random.Generator,
     glow = 0.62 + 0.3 * up + 0.25 * sun_left * left + 0.12 * rng.standard_normal(count) + (
         0.3 * (1 - y / canvas.shape[0]))
     order = np.argsort(reaches * -1 + rng.uniform(0, 1, count) * 0.8 + glow * 0.7)
-    sizes = rng.uniform(0.005, 0.017, count) * _SIDE
+    sizes = rng.uniform(0.004, 0.013, count) * _SIDE
     for index in order:
         red, green, blue = np.clip(base * glow[index], 8, 255).tolist()
         cv2.circle(canvas, (int(x[index] * 16), int(y[index] * 16)), int(sizes[index] * 16),
                    (red, green, blue, 255), -1, cv2.LINE_8, 4)
+    shape = (canvas.shape[0], canvas.shape[1])
+    rough = 1 + 0.16 * noise(rng, shape, 2) + 0.1 * noise(rng, shape, 9)
+    canvas[..., :3] = np.minimum(np.clip(canvas[..., :3] * rough[..., None], 0, 255),
+                                 canvas[..., 3:]).astype(np.uint8)
 
 
 def _finish(canvas: ByteArray, size: tuple[float, float]) -> Sprite:

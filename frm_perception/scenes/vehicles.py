@@ -262,7 +262,7 @@ def make_lorry(rng: np.random.Generator) -> Mesh:
                   (half * 0.96, front - 0.5, 2.3), (half * 0.96, front - 1.4, 2.3)],
                  _GLASS, 5, (0, 0, 1))
     builder.extrude(((rear, 0.95), (rear, height), (front - 1.95, height), (front - 1.95, 0.95)),
-                    half, half, box, 3)
+                    half, half, box, 2)
     builder.lamps(half, rear, front, 0.6)
     return builder.build()
 

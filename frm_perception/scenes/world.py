@@ -49,6 +49,7 @@ from frm_perception.scenes.vehicles import make_car
 from frm_perception.scenes.vehicles import make_lorry
 from frm_perception.scenes.vehicles import make_van
 
+
 class World:
     """
     Everything along the road of one drive.
