@@ -14,15 +14,15 @@
 """
 Child processes that never outlive their parent.
 
-``python -m frm_perception.ros.children PARENT_PID MODULE [ARGUMENT...]`` runs a module as such a
-child; :class:`Children` starts them. In such a child SIGTERM raises :class:`SystemExit`, so that
-``finally`` blocks run, unless the module installs another handler.
+``python -m frm_perception.ros.children LIFELINE MODULE [ARGUMENT...]`` runs a module as such a
+child; :class:`Children` starts them. LIFELINE is a pipe that the parent never writes to: it ends
+when the parent does. In a child SIGTERM raises :class:`SystemExit`, so that ``finally`` blocks
+run, unless the module installs another handler.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import queue
@@ -40,7 +40,6 @@ from types import TracebackType
 from typing import IO
 from typing import Any
 
-_PR_SET_PDEATHSIG = 1
 _STOP_SECONDS = 5.0
 
 
@@ -56,9 +55,11 @@ def report(event: str, **values: object) -> None:
 class Child:
     """A running child: its reports, its standard input and its log."""
 
-    def __init__(self, name: str, process: subprocess.Popen[str], log: Path) -> None:
+    def __init__(self, name: str, process: subprocess.Popen[str], log: Path,
+                 lifeline: int) -> None:
         self.name = name
         self.log = log
+        self._lifeline = lifeline
         self._process = process
         self._reports: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -137,6 +138,7 @@ class Child:
             self._process.kill()
             self._process.wait()
         self._reader.join()
+        os.close(self._lifeline)
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -155,8 +157,8 @@ class Children:
     Context manager that starts children and ends them all, whatever ends the block.
 
     Children have a session of their own, so that Ctrl-C reaches only the parent, which ends them
-    in order. SIGTERM ends the block as Ctrl-C does. Should the parent be killed outright, the
-    kernel sends its children SIGTERM. To be used in the main thread.
+    in order. SIGTERM ends the block as Ctrl-C does. Should the parent be killed outright, its
+    children notice and end themselves. To be used in the main thread.
 
     :param logs: folder for one log a child; it is made.
     """
@@ -193,15 +195,17 @@ class Children:
               environment: Mapping[str, str]) -> Child:
         """Start ``python -m module arguments``; errors of it go to ``<logs>/<name>.log``."""
         log = self._logs / f'{name}.log'
+        theirs, ours = os.pipe()
         # Two write to the log, the child and what reads its output: only appending is safe.
         log.write_bytes(b'')
         with log.open('a', encoding='utf-8') as file:
             process = subprocess.Popen(
-                [sys.executable, '-m', 'frm_perception.ros.children', str(os.getpid()), module,
+                [sys.executable, '-m', 'frm_perception.ros.children', str(theirs), module,
                  *arguments],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file, text=True,
-                env=dict(environment), start_new_session=True)
-        child = Child(name, process, log)
+                env=dict(environment), pass_fds=(theirs,), start_new_session=True)
+        os.close(theirs)
+        child = Child(name, process, log, ours)
         self._running.append(child)
         return child
 
@@ -226,13 +230,17 @@ def _describe(code: int) -> str:
     return f'signal {signal.Signals(-code).name}' if code < 0 else f'exit status {code}'
 
 
-def _run_as_child(parent: int, module: str, arguments: list[str]) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), 'prctl(PR_SET_PDEATHSIG) failed')
-    if os.getppid() != parent:
-        raise SystemExit('the parent process is gone')
+def _end_with_parent(lifeline: int) -> None:
+    os.read(lifeline, 1)
+    # Once only: a second signal would cut short the clean-up that gives back shared memory.
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+    time.sleep(_STOP_SECONDS)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _run_as_child(lifeline: int, module: str, arguments: list[str]) -> None:
     signal.signal(signal.SIGTERM, _exit_on_signal)
+    threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name='__main__', alter_sys=True)
 

@@ -42,26 +42,31 @@ def main(arguments: list[str]) -> None:
     """
     source = Source.parse(arguments)
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    node = Node('camera')
     try:
-        node = Node('camera')
-        publisher = node.create_publisher(Image, TOPIC, qos_profile_sensor_data)
-        report('started')
-        while publisher.get_subscription_count() == 0:
-            time.sleep(0.01)
-        report('ready')
-        sys.stdin.readline()
-        start = time.monotonic()
-        for index, frame in enumerate(source):
-            message = _message(frame)
-            time.sleep(max(start + index / source.rate - time.monotonic(), 0.0))
-            stamp = time.time_ns()
-            message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp, 10**9)
-            publisher.publish(message)
-            report('sent', stamp=stamp)
-        report('done', seconds=time.monotonic() - start)
-        sys.stdin.readline()
+        _publish(node, source)
     finally:
+        node.destroy_node()
         rclpy.try_shutdown()
+
+
+def _publish(node: Node, source: Source) -> None:
+    publisher = node.create_publisher(Image, TOPIC, qos_profile_sensor_data)
+    report('started')
+    while publisher.get_subscription_count() == 0:
+        time.sleep(0.01)
+    report('ready')
+    sys.stdin.readline()
+    start = time.monotonic()
+    for index, frame in enumerate(source):
+        message = _message(frame)
+        time.sleep(max(start + index / source.rate - time.monotonic(), 0.0))
+        stamp = time.time_ns()
+        message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp, 10**9)
+        publisher.publish(message)
+        report('sent', stamp=stamp)
+    report('done', seconds=time.monotonic() - start)
+    sys.stdin.readline()
 
 
 def _message(frame: Frame) -> Image:

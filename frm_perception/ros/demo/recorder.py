@@ -85,16 +85,17 @@ def main(arguments: list[str]) -> None:
     """Record into a folder until the end of standard input; reports 'ready' and each 'answer'."""
     folder, = arguments
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    recorder = Recorder(Path(folder))
+    executor = SingleThreadedExecutor()
+    executor.add_node(recorder)
     try:
-        recorder = Recorder(Path(folder))
-        executor = SingleThreadedExecutor()
-        executor.add_node(recorder)
         while not recorder.sees_segmenter():
             executor.spin_once(timeout_sec=0.02)
         report('ready')
         while not select.select([sys.stdin], [], [], 0)[0]:
             executor.spin_once(timeout_sec=0.1)
     finally:
+        recorder.destroy_node()
         rclpy.try_shutdown()
 
 
