@@ -26,7 +26,8 @@ SUBCOMMANDS = ('segment', 'demo', 'benchmark', 'train', 'export')
 _INSTALL = {
     'torch': 'pip install -r requirements/train.txt',
     'onnx': 'pip install -r requirements/train.txt',
-    'rclpy': 'source a ROS 2 installation (source /opt/ros/jazzy/setup.bash), or run it by make',
+    'rclpy': 'source a ROS 2 installation (source /opt/ros/jazzy/setup.bash), or '
+             'pip install -r requirements/ros-wheels.txt',
 }
 
 
