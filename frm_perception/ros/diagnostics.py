@@ -67,6 +67,7 @@ class CameraRecord:
     :param last_arrival: steady time of the latest message, or of activation, in seconds.
     :param last_problem: what was wrong with the latest frame that got no answer for a fault.
     :param reported: the counts when the status was last made.
+    :param logged: the counts when drops were last logged.
     """
 
     topic: str
@@ -75,6 +76,7 @@ class CameraRecord:
     last_arrival: float = 0.0
     last_problem: str = ''
     reported: FrameCounts = FrameCounts()
+    logged: FrameCounts = FrameCounts()
 
 
 def camera_status(

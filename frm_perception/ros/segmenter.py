@@ -38,10 +38,12 @@ from functools import wraps
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from diagnostic_msgs.msg import DiagnosticStatus
+from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock
 from rclpy.clock import ClockType
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.lifecycle import LifecycleNode
 from rclpy.lifecycle import LifecycleState
 from rclpy.lifecycle import TransitionCallbackReturn
@@ -103,6 +105,8 @@ class SegmenterNode(LifecycleNode):
         # A steady timer: on a simulated clock that stands still the node has things to say.
         self._timer = self.create_timer(
             _REPORT_PERIOD_S, self._tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._answer_transition = self._service_change_state.callback
+        self._service_change_state.callback = self._on_change_state
         self._say_next_step('configure')
 
     @_logs_failure
@@ -110,18 +114,12 @@ class SegmenterNode(LifecycleNode):
         """Load the model, verify it, run one inference, create the outputs."""
         self._phase = 'configuring'
         self._publish_diagnostics()
-        session = Session(self, read_parameters(self))
         try:
-            session.open()
-            result = super().on_configure(state)
-        except BaseException:
-            self._phase = 'unconfigured'
-            session.close()
-            raise
-        self._session = session
-        self._phase = 'inactive'
+            self._session = self._load()
+        finally:
+            self._phase = 'unconfigured' if self._session is None else 'inactive'
         self._say_next_step('activate')
-        return result
+        return super().on_configure(state)
 
     @_logs_failure
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -180,6 +178,32 @@ class SegmenterNode(LifecycleNode):
         if self._phase != 'finalized':
             self.trigger_shutdown()
 
+    def _on_change_state(
+            self, request: ChangeState.Request, response: ChangeState.Response
+    ) -> ChangeState.Response:
+        """
+        Answer a request for a transition that is not possible now.
+
+        rclpy lets an error escape there, which leaves the client without an answer and ends the
+        process.
+        """
+        try:
+            return self._answer_transition(request, response)
+        except RuntimeError as error:
+            wanted = request.transition.label or request.transition.id
+            self.get_logger().warning(f'no transition {wanted} while {self._phase}: {error}')
+            response.success = False
+            return response
+
+    def _load(self) -> Session:
+        session = Session(self, read_parameters(self))
+        try:
+            session.open()
+        except BaseException:
+            session.close()
+            raise
+        return session
+
     def _opened(self) -> Session:
         if self._session is None:
             raise RuntimeError('there is no session: configure did not end well')
@@ -218,7 +242,7 @@ class SegmenterNode(LifecycleNode):
 
     def _tick(self) -> None:
         if self._session is not None:
-            self._session.warn_of_silence()
+            self._session.log_conditions()
         self._publish_diagnostics()
 
     def _publish_diagnostics(self) -> None:
@@ -240,13 +264,13 @@ class SegmenterNode(LifecycleNode):
             '(segment.launch.py does so by itself)')
 
 
-def _spin(executor: SingleThreadedExecutor, until: Future) -> None:
+def _spin(executor: SingleThreadedExecutor, until: Future, logger: RcutilsLogger) -> None:
     """Run callbacks until the future is done; an error of one of them does not end the node."""
     while not until.done():
         try:
             executor.spin_until_future_complete(until)
         except Exception:
-            get_logger(NAME).error(
+            logger.error(
                 f'a callback failed; the node goes on\n{traceback.format_exc()}',
                 throttle_duration_sec=10.0)
 
@@ -271,7 +295,8 @@ def _run() -> None:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     until: Future = Future()
-    spinning = threading.Thread(target=_spin, args=(executor, until), name='executor')
+    spinning = threading.Thread(
+        target=_spin, args=(executor, until, node.get_logger()), name='executor')
     spinning.start()
     ended.wait()
     until.set_result(None)

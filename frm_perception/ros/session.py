@@ -121,14 +121,21 @@ class Session:
             self._segmenter.close()
             self._segmenter = None
 
-    def warn_of_silence(self) -> None:
-        """Log, once in a while, which cameras an active node has not heard of for too long."""
+    def log_conditions(self) -> None:
+        """Log, once in a while, cameras that are silent for too long or faster than answers."""
         for camera, topics in self._topics.items():
             silence = self._silence(camera)
             if silence is not None and self._throttle.allows(camera, 'silence'):
                 self._logger.warning(
                     f'no image on {topics.input} for {silence:.0f} s: '
                     f'{topics.describe_publishers()}')
+            record, counts = self._records[camera], self._mailboxes.counts(camera)
+            if counts.dropped > record.logged.dropped and self._throttle.allows(camera, 'dropped'):
+                self._logger.info(
+                    f'{topics.input} is faster than its answers: of the latest '
+                    f'{counts.received - record.logged.received} images '
+                    f'{counts.dropped - record.logged.dropped} were dropped for newer ones')
+                record.logged = counts
 
     def statuses(self) -> list[DiagnosticStatus]:
         """Return the engine's status and one for each camera."""
@@ -205,7 +212,9 @@ class Session:
         if outcome is Outcome.MALFORMED:
             record.last_problem = str(error)
             if self._throttle.allows(camera, outcome):
-                self._logger.warning(f'malformed image on {record.topic}: {error}')
+                self._logger.warning(
+                    f'malformed image on {record.topic} '
+                    f'({self._mailboxes.counts(camera).malformed} so far): {error}')
         else:
             record.last_problem = f'{type(error).__name__}: {error}'
             if self._throttle.allows(camera, outcome):

@@ -35,7 +35,7 @@ class Worker(Generic[Frame]):
 
     :param mailboxes: where frames come from and where outcomes are booked.
     :param answer: answers one camera's frame; :class:`MalformedImage` means the frame's fault.
-    :param report: told, with the exception being handled, of every frame without an answer.
+    :param report: told of every frame without an answer.
     """
 
     def __init__(
@@ -62,13 +62,12 @@ class Worker(Generic[Frame]):
     def _run(self) -> None:
         while (taken := self._mailboxes.take()) is not None:
             camera, frame = taken
-            outcome = Outcome.ANSWERED
             try:
                 self._answer(camera, frame)
-            except MalformedImage as error:
-                outcome = Outcome.MALFORMED
-                self._report(camera, outcome, error)
             except Exception as error:
-                outcome = Outcome.FAILED
+                malformed = isinstance(error, MalformedImage)
+                outcome = Outcome.MALFORMED if malformed else Outcome.FAILED
+                self._mailboxes.finish(camera, outcome)
                 self._report(camera, outcome, error)
-            self._mailboxes.finish(camera, outcome)
+            else:
+                self._mailboxes.finish(camera, Outcome.ANSWERED)

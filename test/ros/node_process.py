@@ -46,6 +46,7 @@ from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from rclpy.qos import qos_profile_sensor_data
+from rclpy.task import Future
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
@@ -241,11 +242,20 @@ class SegmenterProcess:
         """Return a camera of this node's namespace."""
         return Camera(self._probe, f'{self.namespace}/{name}', **options)
 
-    def change_state(self, transition: str) -> bool:
-        """Run a lifecycle transition by name; tell whether it succeeded."""
+    def change_state(self, transition: str | int) -> bool:
+        """Run a lifecycle transition by name or id; tell whether it succeeded."""
+        request = ChangeState.Request()
+        if isinstance(transition, int):
+            request.transition.id = transition
+        else:
+            request.transition.label = transition
+        return bool(self._call('change_state', request).success)
+
+    def request_state(self, transition: str) -> Future:
+        """Ask for a lifecycle transition without waiting for the answer."""
         request = ChangeState.Request()
         request.transition.label = transition
-        return bool(self._call('change_state', request).success)
+        return self._request('change_state', request)
 
     def state(self) -> str:
         """Return the label of the lifecycle state."""
@@ -265,11 +275,14 @@ class SegmenterProcess:
         return list(self._call('describe_parameters', request).descriptors)
 
     def _call(self, service: str, request: Any) -> Any:
-        for name, client in self._clients.items():
-            assert client.wait_for_service(DEADLINE), f'no service {name}: {self.log()}'
-        future = self._clients[service].call_async(request)
+        future = self._request(service, request)
         wait_until(future.done, f'the answer of {self.name}/{service}')
         return future.result()
+
+    def _request(self, service: str, request: Any) -> Future:
+        for name, client in self._clients.items():
+            assert client.wait_for_service(DEADLINE), f'no service {name}: {self.log()}'
+        return self._clients[service].call_async(request)
 
 
 class Diagnostics:

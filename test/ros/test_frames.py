@@ -183,6 +183,22 @@ def test_two_cameras_are_served_each_on_its_own_topics(
             assert (rear.answer(asked[rear].header)[0] == CLASS['tree']).all()
 
 
+def test_masks_in_the_networks_size_and_other_drivable_classes(
+        probe: Probe, models: Path, reference: Segmenter, tmp_path: Path) -> None:
+    with SegmenterProcess(
+            probe, tmp_path / 'log', cameras=['front'], model_dir=models, output_size='network',
+            drivable_classes=['car', 'road']) as node:
+        assert node.change_state('configure') and node.change_state('activate')
+        with node.camera('front') as camera:
+            image = scene(150, 200)
+            labels, drivable = camera.connected().ask(image_message(image, 'rgb8'))
+    expected = reference.segment(image, 'rgb8', 'network').labels
+    np.testing.assert_array_equal(labels, expected)
+    assert labels.shape != (150, 200)
+    np.testing.assert_array_equal(
+        drivable == 255, (labels == CLASS['car']) | (labels == CLASS['road']))
+
+
 def malformed() -> list[Image]:
     """Return one image of each kind that cannot be read."""
     changes: list[dict[str, object]] = [
@@ -280,6 +296,7 @@ def test_with_a_slow_model_the_newest_frame_wins(probe: Probe, tmp_path: Path) -
             assert answered == sorted(answered)
             assert counts['answered'] == len(answered) < 20
             assert counts['dropped'] == 20 - len(answered)
+            wait_until(lambda: 'were dropped for newer ones' in node.log(), 'a word of the drops')
 
 
 def test_a_frame_that_fails_is_counted_and_the_next_one_answered(

@@ -22,7 +22,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lifecycle_msgs.msg import Transition
 from node_process import Camera
+from node_process import Diagnostics
 from node_process import Probe
 from node_process import SegmenterProcess
 from node_process import image_message
@@ -121,6 +123,17 @@ def test_a_model_with_a_wrong_hash_is_refused_until_it_is_mended(
         assert node.change_state('configure')
 
 
+def test_a_transition_that_is_not_possible_is_answered(
+        probe: Probe, models: Path, tmp_path: Path) -> None:
+    with SegmenterProcess(probe, tmp_path / 'log', model_dir=models) as node:
+        for transition in ('activate', Transition.TRANSITION_ACTIVATE, 'nonsense', 255):
+            assert not node.change_state(transition)
+        assert node.change_state(Transition.TRANSITION_CONFIGURE)
+        assert not node.change_state(Transition.TRANSITION_CONFIGURE)
+        assert node.state() == 'inactive'
+        assert 'no transition 3 while unconfigured' in node.log()
+
+
 @pytest.mark.parametrize('state', STATES)
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_process_cleanly_in_every_state(
@@ -143,6 +156,17 @@ def test_a_signal_while_frames_are_answered_ends_the_process_cleanly(
                 camera.publisher.publish(image_message(RED, 'rgb8'))
             assert node.end(signal.SIGINT) == 0
         assert 'Traceback' not in node.log()
+
+
+def test_a_signal_during_configure_ends_the_process_once_that_is_done(
+        probe: Probe, models: Path, tmp_path: Path) -> None:
+    with SegmenterProcess(
+            probe, tmp_path / 'log', model_dir=models) as node, Diagnostics(probe, node) as heard:
+        request = node.request_state('configure')
+        heard.status_where('engine', state='configuring')
+        assert node.end(signal.SIGTERM) == 0
+        assert 'Traceback' not in node.log()
+        request.cancel()
 
 
 @pytest.mark.parametrize('state', ['inactive', 'active'])
