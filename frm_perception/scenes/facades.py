@@ -54,7 +54,7 @@ def make_house(rng: np.random.Generator, light: Light, urban: bool) -> House:
     """Draw a town house, shop, office block or cottage."""
     style = rng.choice(('brick', 'plaster', 'concrete', 'glass'),
                        p=(0.4, 0.35, 0.15, 0.1) if urban else (0.5, 0.45, 0.05, 0.0))
-    floors = int(rng.integers(2, 6 if urban else 3))
+    floors = int(rng.integers(2, 7 if urban else 3))
     storey = float(rng.uniform(2.8, 3.4))
     width = float(rng.uniform(6, 18) if urban else rng.uniform(7, 12))
     height = floors * storey + float(rng.uniform(0.2, 0.8))

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 KINDS = ('urban', 'suburban', 'rural', 'highway')
-_ODDS = (0.45, 0.25, 0.17, 0.13)
+_ODDS = (0.52, 0.23, 0.14, 0.11)
 
 
 @dataclass(frozen=True)
@@ -102,15 +102,15 @@ def make_layout(rng: np.random.Generator, length: float) -> Layout:
     side = int(rng.choice((-1, 1)))
     town = kind in ('urban', 'suburban')
     own, other = {
-        'urban': ((1, 1), (1, 1), (2, 1), (2, 2), (2, 0), (1, 0)),
+        'urban': ((1, 1), (1, 1), (1, 1), (2, 1), (2, 2), (2, 0), (1, 0)),
         'suburban': ((1, 1), (1, 1), (2, 2)),
         'rural': ((1, 1),),
         'highway': ((2, 2), (3, 3)),
-    }[kind][rng.integers({'urban': 6, 'suburban': 3, 'rural': 1, 'highway': 2}[kind])]
-    parking = bool(town and rng.random() < 0.6)
+    }[kind][rng.integers({'urban': 7, 'suburban': 3, 'rural': 1, 'highway': 2}[kind])]
+    parking = bool(town and rng.random() < 0.45)
     speed = float({'urban': rng.uniform(5, 10), 'suburban': rng.uniform(7, 13),
                    'rural': rng.uniform(11, 19), 'highway': rng.uniform(20, 30)}[kind])
-    pavement = float(rng.uniform(1.6, 4.2)) if town else 0.0
+    pavement = float(rng.uniform(1.8, 5.5)) if town else 0.0
     verge = float(rng.uniform(0.8, 2.5)) if kind == 'suburban' and rng.random() < 0.5 else 0.0
     shoulder = {'rural': rng.uniform(0.2, 0.9), 'highway': rng.uniform(1.5, 3.0)}.get(
         kind, rng.uniform(2.0, 2.4) if parking else rng.uniform(0.2, 0.6))

@@ -50,7 +50,9 @@ class Figure:
 
 def make_figure(rng: np.random.Generator) -> Figure:
     """Draw a person."""
-    coat, trousers = (vary(rng, _CLOTHES[rng.integers(len(_CLOTHES))], 14) for _ in range(2))
+    dark = rng.random() < 0.6
+    coat, trousers = (vary(rng, _CLOTHES[rng.integers(4 if dark else len(_CLOTHES))], 14)
+                      for _ in range(2))
     return Figure(
         height=float(rng.normal(1.7, 0.09)) * (0.72 if rng.random() < 0.08 else 1), coat=coat,
         trousers=vary(rng, trousers if rng.random() < 0.3 else (44, 48, 60), 14),

@@ -134,10 +134,9 @@ def _trunk(canvas: ByteArray, rng: np.random.Generator, top: float) -> None:
 
 
 def _leaves(canvas: ByteArray, rng: np.random.Generator,
-            blobs: list[tuple[float, float, float]], color: Color, sun_left: float, count: int
+            blobs: list[tuple[float, float, float]], tint: Color, sun_left: float, count: int
             ) -> None:
     """Cover round blobs (x, y, radius) with leaves, brighter towards the light."""
-    base = np.asarray(color)
     picks = rng.integers(len(blobs), size=count)
     angles, reaches = rng.uniform(0, 2 * np.pi, count), np.sqrt(rng.uniform(0, 1, count))
     centres = np.array(blobs)[picks]
@@ -149,10 +148,12 @@ def _leaves(canvas: ByteArray, rng: np.random.Generator,
         0.3 * (1 - y / canvas.shape[0]))
     order = np.argsort(reaches * -1 + rng.uniform(0, 1, count) * 0.8 + glow * 0.7)
     sizes = rng.uniform(0.004, 0.013, count) * _SIDE
-    for index in order:
-        red, green, blue = np.clip(base * glow[index], 8, 255).tolist()
-        cv2.circle(canvas, (int(x[index] * 16), int(y[index] * 16)), int(sizes[index] * 16),
-                   (red, green, blue, 255), -1, cv2.LINE_8, 4)
+    shades = np.clip(np.asarray(tint) * glow[:, None], 8, 255)
+    colors = np.column_stack((shades, np.full(count, 255)))
+    fixed = np.column_stack((x, y, sizes)) * 16
+    for (column, row, radius), color in zip(fixed[order].astype(int).tolist(),
+                                            colors[order].tolist(), strict=True):
+        cv2.circle(canvas, (column, row), radius, color, -1, cv2.LINE_8, 4)
     shape = (canvas.shape[0], canvas.shape[1])
     rough = 1 + 0.16 * noise(rng, shape, 2) + 0.1 * noise(rng, shape, 9)
     canvas[..., :3] = np.minimum(np.clip(canvas[..., :3] * rough[..., None], 0, 255),

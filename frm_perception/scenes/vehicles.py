@@ -63,6 +63,12 @@ class Mesh:
     size: tuple[float, float, float]
 
 
+def _normal(corners: FloatArray) -> FloatArray:
+    """Return a vector at right angles to a face; numpy's own cross product is slow on one."""
+    (ax, ay, az), (bx, by, bz) = (corners[1:3] - corners[0]).tolist()
+    return np.array((ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx), np.float32)
+
+
 class _Builder:
     def __init__(self, size: tuple[float, float, float]) -> None:
         self.size = size
@@ -72,7 +78,7 @@ class _Builder:
             glow: bool = False) -> None:
         """Add a face; it is turned so that it looks away from ``centre``."""
         corners = np.asarray(points, np.float32)
-        normal = np.cross(corners[1] - corners[0], corners[2] - corners[0])
+        normal = _normal(corners)
         if normal @ (corners.mean(0) - np.asarray(centre, np.float32)) < 0:
             corners = corners[::-1]
         self._faces.append((corners, color, layer, glow))
@@ -143,8 +149,7 @@ class _Builder:
         ends = np.cumsum([len(points) for points in corners]).tolist()
         faces = tuple(Shape(end - len(points), end, 0, basics.CAR)
                       for end, points in zip(ends, corners, strict=True))
-        normals = np.array([np.cross(points[1] - points[0], points[2] - points[0])
-                            for points in corners], np.float64)
+        normals = np.array([_normal(points) for points in corners], np.float64)
         normals /= np.linalg.norm(normals, axis=1, keepdims=True)
         return Mesh(np.concatenate(corners).astype(np.float32), faces,
                     np.array([face[1] for face in self._faces], np.float64), normals,

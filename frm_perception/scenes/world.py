@@ -293,7 +293,7 @@ class World:
         if not layout.pavement:
             return
         figures = [make_figure(rng) for _ in range(10)]
-        every = {'urban': float(rng.uniform(3, 16)), 'suburban': float(rng.uniform(12, 40))}[
+        every = {'urban': float(rng.uniform(2, 12)), 'suburban': float(rng.uniform(8, 30))}[
             layout.kind]
         for side in (-1, 1):
             walk = layout.edge(side) + 0.15 + layout.verge
@@ -306,7 +306,7 @@ class World:
                                           speed, 0.0, rides=False))
             along = self.start
             while along < self.end:
-                along += float(rng.exponential(70)) + 15
+                along += float(rng.exponential(50)) + 12
                 way = 1 if side == layout.side else -1
                 across = side * (layout.edge(side) - (
                     layout.shoulder + 0.4 if layout.parking else 0.55))

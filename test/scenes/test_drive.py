@@ -23,11 +23,11 @@ from frm_perception.scenes import RenderedDrive
 from frm_perception.scenes import Scene
 
 HEIGHT, WIDTH = 120, 160
-SEEDS = 12
+SEEDS = 10
 ROAD, SKY = CAMVID.classes.index('road'), CAMVID.classes.index('sky')
 
 
-def drive(seed: int, frames: int = 40) -> RenderedDrive:
+def drive(seed: int, frames: int = 20) -> RenderedDrive:
     """Return a small drive."""
     return RenderedDrive(seed, HEIGHT, WIDTH, frames=frames)
 
@@ -38,13 +38,13 @@ def scenes() -> dict[int, list[Scene]]:
     found = {}
     for seed in range(SEEDS):
         made = drive(seed)
-        found[seed] = [made[index] for index in (0, 20, 39)]
+        found[seed] = [made[index] for index in (0, 10, 19)]
     return found
 
 
 def test_a_frame_follows_from_seed_and_index_alone() -> None:
     first, second = drive(4), drive(4)
-    second[30]
+    second[18]
     np.testing.assert_array_equal(first[7].image, second[7].image)
     np.testing.assert_array_equal(first[7].labels, second[7].labels)
 
@@ -106,23 +106,23 @@ def test_the_image_tells_the_classes_apart(scenes: dict[int, list[Scene]]) -> No
 
 def test_successive_frames_are_alike_but_move() -> None:
     for seed in (1, 2, 9):
-        made = drive(seed)
+        made = RenderedDrive(seed, HEIGHT, WIDTH, frames=20, rate=30.0)
         first, second = made[10].labels, made[11].labels
         same = (first == second).mean()
         assert 0.75 < same < 1
 
 
-@pytest.mark.parametrize('index', [40, 1000, -41])
+@pytest.mark.parametrize('index', [20, 1000, -21])
 def test_frames_beyond_the_drive_are_refused(index: int) -> None:
     made = drive(0)
-    assert len(made) == 40
-    with pytest.raises(IndexError, match='40 frames'):
+    assert len(made) == 20
+    with pytest.raises(IndexError, match='20 frames'):
         made[index]
 
 
 def test_negative_indices_count_from_the_end() -> None:
     made = drive(0)
-    np.testing.assert_array_equal(made[-1].labels, made[39].labels)
+    np.testing.assert_array_equal(made[-1].labels, made[19].labels)
 
 
 def test_iteration_ends() -> None:
