@@ -59,8 +59,13 @@ def run(args: argparse.Namespace) -> int:
     from frm_perception.ros.demo.run import Options
     from frm_perception.ros.demo.run import run_demo
 
+    recording = None
+    if args.video:
+        recording = 'video', args.video
+    elif args.bag:
+        recording = 'bag', args.bag
     options = Options(
-        recording=args.video or args.bag, output=args.output, frames=args.frames, rate=args.rate,
+        recording=recording, output=args.output, frames=args.frames, rate=args.rate,
         seed=args.seed, size=args.size, model_dir=args.model_dir, backbone=args.backbone,
         resolution=args.resolution, precision=args.precision, provider=args.provider,
         domain=args.domain)

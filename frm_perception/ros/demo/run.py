@@ -67,7 +67,7 @@ class Options:
     """
     What is asked for.
 
-    :param recording: video or bag to play; None renders a drive.
+    :param recording: 'video' or 'bag' and its path; None renders a drive.
     :param output: folder for the results.
     :param frames: at most so many frames are published.
     :param rate: so many a second.
@@ -78,7 +78,7 @@ class Options:
     :param domain: ROS domain; None takes one that is not in use.
     """
 
-    recording: Path | None
+    recording: tuple[str, Path] | None
     output: Path
     frames: int
     rate: float
@@ -115,7 +115,7 @@ def run_demo(options: Options) -> str:
                              options.precision)
         parse_resolution(options.resolution, bundle)
         source = (None if options.recording is None else
-                  open_recording(options.recording, options.frames, options.rate))
+                  open_recording(*options.recording, options.frames, options.rate))
     except (OSError, ValueError) as error:
         raise DemoError(str(error)) from error
     try:
@@ -180,7 +180,7 @@ def _environment(environment: Mapping[str, str]) -> Iterator[None]:
 def _source_summary(options: Options, source: Source) -> dict[str, object]:
     common = {'rate': source.rate, 'frames': source.count}
     if options.recording is not None:
-        return {'recording': str(options.recording), **common}
+        return {source.kind: str(source.path), **common}
     return {'rendered_drive': options.seed, 'size': list(options.size), **common}
 
 

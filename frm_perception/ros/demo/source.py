@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,12 +28,17 @@ import numpy as np
 from tqdm import tqdm
 
 from frm_perception.media.files import MediaError
+from frm_perception.media.frames import BagFrames
 from frm_perception.media.frames import Frame
-from frm_perception.media.frames import read_frames
+from frm_perception.media.frames import FrameSource
+from frm_perception.media.frames import VideoFrames
 from frm_perception.scenes import RenderedDrive
 
 _IMAGES = 'images.npy'
 _LABELS = 'labels.npy'
+
+
+_READERS: dict[str, Callable[[Path], FrameSource]] = {'video': VideoFrames, 'bag': BagFrames}
 
 
 @dataclass(frozen=True)
@@ -40,47 +46,47 @@ class Source:
     """
     Frames to publish; iterating yields the same ones every time.
 
-    :param path: a folder that :func:`render_drive` filled, a video file or a bag's folder.
-    :param rendered: whether it is a rendered drive.
+    :param kind: 'video', 'bag', or 'drive' for a rendered one.
+    :param path: of the video or bag, or a folder that :func:`render_drive` filled.
     :param count: at most so many frames.
     :param rate: frames a second. Of a video or bag that has more, those are left out that a
         camera of this rate would not have taken.
     """
 
+    kind: str
     path: Path
-    rendered: bool
     count: int
     rate: float
 
     def __iter__(self) -> Iterator[Frame]:
-        frames = (_read_drive(self.path) if self.rendered
-                  else at_rate(read_frames(self.path), self.rate))
+        frames = (_read_drive(self.path) if self.kind == 'drive'
+                  else at_rate(_READERS[self.kind](self.path), self.rate))
         return islice(frames, self.count)
 
     def arguments(self) -> list[str]:
         """Return what :meth:`parse` turns back into this source."""
-        kind = 'drive' if self.rendered else 'recording'
-        return [str(self.path), kind, str(self.count), str(self.rate)]
+        return [self.kind, str(self.path), str(self.count), str(self.rate)]
 
     @classmethod
     def parse(cls, arguments: list[str]) -> Source:
         """Return the source that wrote these arguments."""
-        path, kind, count, rate = arguments
-        return cls(Path(path), kind == 'drive', int(count), float(rate))
+        kind, path, count, rate = arguments
+        return cls(kind, Path(path), int(count), float(rate))
 
 
-def open_recording(path: Path, count: int, rate: float) -> Source:
+def open_recording(kind: str, path: Path, count: int, rate: float) -> Source:
     """
-    Return the source that plays a video or a bag.
+    Return the source that plays a 'video' or a 'bag'.
 
     :raises frm_perception.media.files.MediaError: it cannot be read.
     """
-    frames = read_frames(path)
-    first = next(iter(frames), None)
-    if first is None:
+    if not path.exists():
+        raise MediaError(f'{path} does not exist')
+    frames = _READERS[kind](path)
+    if next(iter(frames), None) is None:
         raise MediaError(f'{path} holds no frame')
     expected = math.ceil(len(frames) * min(rate / frames.rate, 1.0))
-    return Source(path, False, min(count, max(expected, 1)), rate)
+    return Source(kind, path, min(count, max(expected, 1)), rate)
 
 
 def at_rate(frames: Iterable[Frame], rate: float) -> Iterator[Frame]:
@@ -120,7 +126,7 @@ def render_drive(folder: Path, seed: int, size: tuple[int, int], count: int,
         scene = drive[index]
         images[index] = scene.image
         labels[index] = scene.labels
-    return Source(folder, True, count, rate)
+    return Source('drive', folder, count, rate)
 
 
 def _read_drive(folder: Path) -> Iterator[Frame]:
