@@ -38,7 +38,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
                         help='at most so many frames (default: %(default)s)')
     parser.add_argument('--rate', type=_rate, default=10.0, metavar='HZ',
                         help="the camera's frames a second (default: %(default)s)")
-    parser.add_argument('--seed', type=int, default=0, metavar='N',
+    parser.add_argument('--seed', type=int, default=10, metavar='N',
                         help='of the rendered drive (default: %(default)s)')
     parser.add_argument('--size', type=_size, default=(540, 960), metavar='HEIGHTxWIDTH',
                         help='of the rendered drive (default: 540x960)')
