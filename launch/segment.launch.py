@@ -1,0 +1,194 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""
+Start the node `segmenter` and bring it to the active state.
+
+An argument that is not given leaves its parameter to `params_file`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from launch.actions import DeclareLaunchArgument
+from launch.actions import EmitEvent
+from launch.actions import OpaqueFunction
+from launch.actions import RegisterEventHandler
+from launch.event_handlers import OnProcessStart
+from launch.events import matches_action
+from launch.substitutions import PathJoinSubstitution
+from launch_ros.actions import LifecycleNode
+from launch_ros.event_handlers import OnStateTransition
+from launch_ros.events.lifecycle import ChangeState
+from launch_ros.parameter_descriptions import ParameterFile
+from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import FindPackageShare
+from lifecycle_msgs.msg import Transition
+
+from launch import LaunchContext
+from launch import LaunchDescription
+from launch import LaunchDescriptionEntity
+
+PACKAGE = 'frm_perception'
+RESPAWN_DELAY_S = 2.0
+YES_NO = ['true', 'false', 'True', 'False']
+FROM_FILE = 'Not given: as params_file says.'
+PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+
+PARAMETERS = (
+    DeclareLaunchArgument(
+        'transport', default_value='', choices=['', 'raw', 'compressed'],
+        description=f'Form of the input images. {FROM_FILE}'),
+    DeclareLaunchArgument(
+        'model_dir', default_value='',
+        description='Folder of model bundles, instead of the one that came with the package. '
+                    f'{FROM_FILE}'),
+    DeclareLaunchArgument(
+        'backbone', default_value='',
+        description="Backbone that the model must have, or auto: the folder's default. "
+                    f'{FROM_FILE}'),
+    DeclareLaunchArgument(
+        'resolution', default_value='',
+        description="Size of the network's input, HEIGHTxWIDTH such as 384x640, or auto. "
+                    f'{FROM_FILE}'),
+    DeclareLaunchArgument(
+        'precision', default_value='',
+        description=f"One of the model's precisions, such as fp32. {FROM_FILE}"),
+    DeclareLaunchArgument(
+        'provider', default_value='', choices=['', 'auto', 'cpu', 'cuda', 'tensorrt'],
+        description=f'What ONNX Runtime computes on. {FROM_FILE}'),
+)
+"""Launch arguments that are parameters of the node, of type string, under the same name."""
+
+ARGUMENTS = (
+    DeclareLaunchArgument(
+        'cameras', default_value='',
+        description='Names of cameras, separated by commas: for each C the node reads C/image_raw '
+                    'and publishes C/segmentation/label and C/segmentation/drivable. '
+                    f'{FROM_FILE}'),
+    DeclareLaunchArgument(
+        'image_topic', default_value='',
+        description='Topic of the images instead of C/image_raw; {camera} in it stands for the '
+                    "camera's name, which several cameras need: /sensors/{camera}/image. "
+                    'With transport compressed, /compressed is added. Where it is given and '
+                    'cameras is not, there is one camera, called camera.'),
+    *PARAMETERS,
+    DeclareLaunchArgument(
+        'params_file',
+        default_value=PathJoinSubstitution(
+            [FindPackageShare(PACKAGE), 'config', 'segmenter.yaml']),
+        description='YAML file with the parameters of the node.'),
+    DeclareLaunchArgument(
+        'namespace', default_value='', description='Namespace of the node and its topics.'),
+    DeclareLaunchArgument(
+        'use_sim_time', default_value='', choices=['', *YES_NO],
+        description=f'Take the time from /clock. {FROM_FILE}'),
+    DeclareLaunchArgument(
+        'autostart', default_value='true', choices=YES_NO,
+        description='Configure and activate the node; false leaves both to a lifecycle manager.'),
+    DeclareLaunchArgument(
+        'log_level', default_value='info', choices=['debug', 'info', 'warn', 'error', 'fatal'],
+        description='The least severe messages that the node logs.'),
+    DeclareLaunchArgument(
+        'respawn', default_value='false', choices=YES_NO,
+        description=f'Start the node again, {RESPAWN_DELAY_S:.0f} s later, when its process '
+                    'ends.'),
+)
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Return the arguments and the node."""
+    # Which parameters and remappings there are depends on which arguments are given: substitutions
+    # can change the text of a parameter, but not leave it out.
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=_start)])
+
+
+def _start(context: LaunchContext) -> Sequence[LaunchDescriptionEntity]:
+    given = {name: text.strip() for name, text in context.launch_configurations.items()}
+    params_file = Path(given['params_file'])
+    if not params_file.is_file():
+        raise ValueError(f'params_file: there is no file {params_file}')
+    cameras = [name.strip() for name in given['cameras'].split(',') if name.strip()]
+    if given['image_topic'] and not cameras:
+        cameras = ['camera']
+    node = LifecycleNode(
+        package=PACKAGE,
+        executable='segmenter',
+        name='segmenter',
+        namespace=given['namespace'],
+        parameters=[ParameterFile(str(params_file), allow_substs=True),
+                    *_parameters(given, cameras)],
+        remappings=_remappings(given['image_topic'], cameras),
+        ros_arguments=['--log-level', given['log_level']],
+        additional_env=_dds_profile(context),
+        respawn=_yes(given['respawn']),
+        respawn_delay=RESPAWN_DELAY_S,
+        output='screen',
+        emulate_tty=True,
+    )
+    # The handlers come first: the node's first event must find them.
+    return [*(_autostart(node) if _yes(given['autostart']) else ()), node]
+
+
+def _yes(text: str) -> bool:
+    return text.lower() == 'true'
+
+
+def _parameters(given: dict[str, str], cameras: list[str]) -> list[dict[str, object]]:
+    """Return the parameters that arguments were given for, as one dictionary or none."""
+    values: dict[str, object] = {
+        argument.name: ParameterValue(given[argument.name], value_type=str)
+        for argument in PARAMETERS if given[argument.name]}
+    if cameras:
+        values['cameras'] = cameras
+    if given['use_sim_time']:
+        values['use_sim_time'] = _yes(given['use_sim_time'])
+    return [values] if values else []
+
+
+def _remappings(image_topic: str, cameras: list[str]) -> list[tuple[str, str]]:
+    if not image_topic:
+        return []
+    if len(cameras) > 1 and '{camera}' not in image_topic:
+        raise ValueError(f'image_topic: {image_topic} would be the topic of all of '
+                         f'{", ".join(cameras)}; write {{camera}} where their names belong')
+    # The transport may be the file's: a rule for a topic that the node does not use does nothing.
+    return [(f'{camera}/image_raw{suffix}', image_topic.replace('{camera}', camera) + suffix)
+            for camera in cameras for suffix in ('', '/compressed')]
+
+
+def _dds_profile(context: LaunchContext) -> dict[str, str] | None:
+    """Return the variable that gives Fast DDS room for images, unless the user has a profile."""
+    if any(os.environ.get(name) for name in PROFILE_VARIABLES):
+        return None
+    profile = Path(FindPackageShare(PACKAGE).perform(context), 'config', 'fastdds_shm.xml')
+    return {PROFILE_VARIABLES[0]: str(profile)}
+
+
+def _autostart(node: LifecycleNode) -> list[RegisterEventHandler]:
+    """Return handlers that configure the process when it starts and activate it after that."""
+    configure = ChangeState(lifecycle_node_matcher=matches_action(node),
+                            transition_id=Transition.TRANSITION_CONFIGURE)
+    activate = ChangeState(lifecycle_node_matcher=matches_action(node),
+                           transition_id=Transition.TRANSITION_ACTIVATE)
+    return [
+        RegisterEventHandler(OnProcessStart(
+            target_action=node, on_start=[EmitEvent(event=configure)])),
+        # From configuring only: who deactivates the node by hand wants it inactive.
+        RegisterEventHandler(OnStateTransition(
+            target_lifecycle_node=node, start_state='configuring', goal_state='inactive',
+            entities=[EmitEvent(event=activate)])),
+    ]
