@@ -84,8 +84,8 @@ class RenderedDrive:
                              f'a drive must be at most {_LONGEST:.0f} s: ask for fewer frames')
         self._seed, self._height, self._width = seed, height, width
         self._frames, self._rate = frames, rate
-        self._light = make_light(stream(seed, 'light'))
-        self._layout = make_layout(stream(seed, 'layout'), frames / rate)
+        self._light = make_light(stream(seed, 'weather'))
+        self._layout = make_layout(stream(seed, 'road layout'), frames / rate)
         end = self._layout.speed * frames / rate + FAR
         rng = stream(seed, 'road')
         swing = float(rng.uniform(0, 0.35))

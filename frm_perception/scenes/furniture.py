@@ -155,27 +155,30 @@ def fence(road: Road, span: tuple[float, float], across: float, style: str, colo
     def between(share: float) -> tuple[float, float]:
         return (start[0] + (end[0] - start[0]) * share, start[1] + (end[1] - start[1]) * share)
 
+    def board(bottom: float, top: float, shade: Color) -> Part:
+        return Part(((*start, bottom), (*end, bottom), (*end, top), (*start, top)), 0, shade,
+                    label)
+
     dark: Color = (color[0] * 0.7, color[1] * 0.7, color[2] * 0.7)
     if style == 'railing':
         for share in np.linspace(0, 1, 20):
             x, y = between(float(share))
             parts.append(Part(((x, y, 0), (x, y, high)), 0.04, color, label))
         for level in (low, high):
-            parts.append(Part(((*start, level), (*end, level)), 0.06, color, label))
+            parts.append(board(level - 0.03, level + 0.03, color))
     else:
         if style == 'rail':
             for share in (0.25, 0.75):
                 x, y = between(share)
                 parts.append(Part(((x, y, 0), (x, y, high)), 0.12, dark, label))
-        parts.append(Part(((*start, low), (*end, low), (*end, high), (*start, high)), 0, color,
-                          label))
+        parts.append(board(low, high, color))
         if style == 'rail':
             middle = (low + high) / 2
-            parts.append(Part(((*start, middle), (*end, middle)), 0.07, dark, label))
+            parts.append(board(middle - 0.035, middle + 0.035, dark))
         if style == 'boards':
             for share in np.linspace(0, 1, 14):
                 x, y = between(float(share))
                 parts.append(Part(((x, y, low), (x, y, high)), 0.02, dark, label))
         if style == 'wall':
-            parts.append(Part(((*start, high), (*end, high)), 0.12, dark, label))
+            parts.append(board(high - 0.06, high + 0.06, dark))
     return Furniture((span[0] + span[1]) / 2, tuple(parts))

@@ -40,10 +40,12 @@ class TreeKind:
     density: float
 
 
-def make_trees(rng: np.random.Generator, count: int, sun_left: float) -> list[TreeKind]:
+def make_trees(rng: np.random.Generator, count: int, sun_left: float, town: bool
+               ) -> list[TreeKind]:
     """
     Draw the trees of a drive.
 
+    :param town: no conifers, whose branches reach down to where people walk.
     :param sun_left: -1 to 1, how far the sun stands to the left of someone looking ahead.
     """
     bare = rng.random() < 0.2
@@ -53,7 +55,7 @@ def make_trees(rng: np.random.Generator, count: int, sun_left: float) -> list[Tr
     for _ in range(count):
         if bare and rng.random() < 0.8:
             kinds.append(_bare(rng))
-        elif rng.random() < 0.2:
+        elif not town and rng.random() < 0.25:
             kinds.append(_conifer(rng, vary(rng, (44, 64, 40), 12), sun_left))
         else:
             kinds.append(_leafy(rng, vary(rng, green, 16), sun_left))
@@ -137,6 +139,11 @@ def _leaves(canvas: ByteArray, rng: np.random.Generator,
             blobs: list[tuple[float, float, float]], tint: Color, sun_left: float, count: int
             ) -> None:
     """Cover round blobs (x, y, radius) with leaves, brighter towards the light."""
+    deep = (*(np.asarray(tint) * 0.42).tolist(), 255)
+    for column, row, radius in blobs:
+        if rng.random() < 0.85:
+            centre = (int(column * 16), int(row * 16))
+            cv2.circle(canvas, centre, int(radius * 11), deep, -1, cv2.LINE_8, 4)
     picks = rng.integers(len(blobs), size=count)
     angles, reaches = rng.uniform(0, 2 * np.pi, count), np.sqrt(rng.uniform(0, 1, count))
     centres = np.array(blobs)[picks]

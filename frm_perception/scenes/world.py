@@ -130,7 +130,7 @@ class World:
     def _plant(self, rng: np.random.Generator) -> None:
         layout = self.layout
         sun_left = float(-self.light.sun[0])
-        kinds = make_trees(rng, 5, sun_left)
+        kinds = make_trees(rng, 5, sun_left, layout.kind == 'urban')
         bushes = make_bushes(rng, 3, sun_left)
         for side in (-1, 1):
             edge = layout.edge(side)
