@@ -84,15 +84,15 @@ class Camera:
         pixels: FloatArray = points[:, :2] * (np.float32(self.focal) / points[:, 2:3]) + centre
         return pixels
 
-    def ground(self, top: int) -> tuple[FloatArray, FloatArray]:
+    def ground(self) -> tuple[FloatArray, FloatArray]:
         """
-        Cut the rays through all pixels of the rows ``top`` to the last with the ground.
+        Cut the rays through all pixels with the ground.
 
-        :return: metres to the right and ahead, two (rows, width) float32 arrays. Where a ray
+        :return: metres to the right and ahead, two (height, width) float32 arrays. Where a ray
             misses the ground, the distance ahead is infinite.
         """
         columns = (np.arange(self.width, dtype=np.float32) + 0.5 - self.width / 2) / self.focal
-        rows = (np.arange(top, self.height, dtype=np.float32) + 0.5 - self.height / 2) / self.focal
+        rows = (np.arange(self.height, dtype=np.float32) + 0.5 - self.height / 2) / self.focal
         cos, sin = np.float32(np.cos(self.roll)), np.float32(np.sin(self.roll))
         right = columns * cos - (rows * sin)[:, None]
         down = columns * sin + (rows * cos)[:, None]

@@ -85,7 +85,7 @@ class RenderedDrive:
         self._seed, self._height, self._width = seed, height, width
         self._frames, self._rate = frames, rate
         self._light = make_light(stream(seed, 'weather'))
-        self._layout = make_layout(stream(seed, 'road layout'), frames / rate)
+        self._layout = make_layout(stream(seed, 'road layout'), frames / rate, FAR)
         end = self._layout.speed * frames / rate + FAR
         rng = stream(seed, 'road')
         swing = float(rng.uniform(0, 0.35))

@@ -65,7 +65,7 @@ class Ground:
         :param smear: metres the camera moves while the shutter is open.
         """
         camera = painter.camera
-        right, ahead = camera.ground(0)
+        right, ahead = camera.ground()
         seen = ahead < FAR
         filled = np.flatnonzero(seen.any(1))
         if not len(filled):

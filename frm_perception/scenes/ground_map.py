@@ -25,6 +25,7 @@ from frm_perception.scenes.basics import ByteArray
 from frm_perception.scenes.basics import Color
 from frm_perception.scenes.basics import to_bytes
 from frm_perception.scenes.basics import vary
+from frm_perception.scenes.layout import Junction
 from frm_perception.scenes.layout import Layout
 from frm_perception.scenes.textures import asphalt
 from frm_perception.scenes.textures import grass
@@ -109,7 +110,7 @@ def paint_ground(rng: np.random.Generator, layout: Layout, start: float, end: fl
             _lay_side_street(plan, layout, side, junction.along, junction.half, rng)
     _mark_lines(plan, layout, rng, everywhere)
     for junction in layout.junctions:
-        _mark_junction(plan, layout, junction.along, junction.half)
+        _mark_junction(plan, layout, junction)
     for crossing in layout.crossings:
         _mark_crossing(plan, layout, crossing, rng)
     white = vary(rng, (225, 225, 220), 22)
@@ -206,19 +207,14 @@ def _mark_lines(plan: _Plan, layout: Layout, rng: np.random.Generator,
                 plan.mark(along, (edge - side * offset, edge - side * (offset + 0.09)))
 
 
-def _mark_junction(plan: _Plan, layout: Layout, middle: float, half: float) -> None:
-    """No lines across the mouth of a side street; a give-way line in it."""
-    inner = (middle - half - 1, middle + half + 1)
-    for side in (-1, 1):
+def _mark_junction(plan: _Plan, layout: Layout, junction: Junction) -> None:
+    """Draw no lines across the mouth of a side street, and a give-way line in it."""
+    start, end = junction.along - junction.half, junction.along + junction.half
+    for side in junction.sides:
         edge = layout.edge(side)
-        plan.paint[plan.area(inner, (side * (edge - 1), side * REACH))] = 0
-    for junction in layout.junctions:
-        if junction.along != middle:
-            continue
-        for side in junction.sides:
-            edge = layout.edge(side)
-            for place in np.arange(middle - half + 0.3, middle + half - 0.3, 1.0):
-                plan.mark((place, place + 0.6), (side * (edge + 0.3), side * (edge + 0.5)))
+        plan.paint[plan.area((start - 1, end + 1), (side * (edge - 1), side * REACH))] = 0
+        for place in np.arange(start + 0.3, end - 0.3, 1.0):
+            plan.mark((place, place + 0.6), (side * (edge + 0.3), side * (edge + 0.5)))
 
 
 def _mark_crossing(plan: _Plan, layout: Layout, middle: float, rng: np.random.Generator) -> None:

@@ -91,12 +91,13 @@ class Layout:
                    and (side == 0 or side in junction.sides) for junction in self.junctions)
 
 
-def make_layout(rng: np.random.Generator, length: float) -> Layout:
+def make_layout(rng: np.random.Generator, duration: float, sight: float) -> Layout:
     """
     Draw the road of a drive.
 
-    :param length: metres of road that can come into sight for 1 m/s of speed or less; side
-        streets are drawn along it by the caller's speed.
+    :param duration: seconds that the drive lasts.
+    :param sight: metres that are seen ahead; side streets and crossings are drawn as far as
+        anything can come into sight.
     """
     kind = str(rng.choice(KINDS, p=_ODDS))
     side = int(rng.choice((-1, 1)))
@@ -115,7 +116,7 @@ def make_layout(rng: np.random.Generator, length: float) -> Layout:
     shoulder = {'rural': rng.uniform(0.2, 0.9), 'highway': rng.uniform(1.5, 3.0)}.get(
         kind, rng.uniform(2.0, 2.4) if parking else rng.uniform(0.2, 0.6))
     garden = {'urban': 0.0, 'suburban': rng.uniform(3, 8)}.get(kind, rng.uniform(7, 16))
-    junctions, crossings = _events(rng, length * max(speed, 1)) if town else ((), ())
+    junctions, crossings = _events(rng, speed * duration + sight) if town else ((), ())
     return Layout(
         kind=kind, side=side, lane=float(rng.uniform(2.8, 3.3) if town else rng.uniform(3, 3.7)),
         own=own, other=other,

@@ -61,7 +61,7 @@ class World:
 
     def __init__(self, seed: int, road: Road, layout: Layout, light: Light,
                  start: float, end: float, duration: float) -> None:
-        self.seed, self.road, self.layout, self.light = seed, road, layout, light
+        self.road, self.layout, self.light = road, layout, light
         self.start, self.end, self.duration = start, end, duration
         self.buildings: list[Building] = []
         self.trees: list[tuple[Plant, TreeKind]] = []
@@ -240,16 +240,11 @@ class World:
                                            color))
                 along += piece
 
-    def _meshes(self, rng: np.random.Generator) -> list[Mesh]:
-        makers = (make_car, make_car, make_car, make_car, make_car, make_car, make_van, make_van,
-                  make_lorry, make_bus)
-        return [maker(rng) for maker in makers]
-
     def _park(self, rng: np.random.Generator) -> None:
         layout = self.layout
         if not layout.parking:
             return
-        meshes = self._meshes(rng)[:8]
+        meshes = _meshes(rng)[:8]
         for side in (-1, 1):
             along = self.start
             fill = float(rng.uniform(0.3, 0.9))
@@ -266,7 +261,7 @@ class World:
     def _drive(self, rng: np.random.Generator) -> None:
         """Traffic: all vehicles of a lane keep one speed and their distance."""
         layout = self.layout
-        meshes = self._meshes(rng)
+        meshes = _meshes(rng)
         busy = float(rng.uniform(0.15, 1)) * {'highway': 1.6, 'urban': 2.2}.get(layout.kind, 2.5)
         for number, lane in enumerate(layout.lanes()):
             speed = lane.direction * layout.speed * float(
@@ -324,3 +319,9 @@ class World:
         own_edge = layout.side * (layout.edge(layout.side) + 0.6)
         self.people.append(Person(self.road, figure, crossing + float(rng.normal(0, 0.6)),
                                   own_edge - pace * finish, 0.0, pace, rides=False))
+
+
+def _meshes(rng: np.random.Generator) -> list[Mesh]:
+    """Draw ten vehicles; the long ones come last."""
+    makers = (*[make_car] * 6, make_van, make_van, make_lorry, make_bus)
+    return [maker(rng) for maker in makers]

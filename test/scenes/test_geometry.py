@@ -50,7 +50,7 @@ cameras = st.builds(
 @settings(deadline=None, max_examples=50)
 @given(cameras)
 def test_the_ground_seen_at_a_pixel_projects_back_to_it(camera: Camera) -> None:
-    right, ahead = camera.ground(0)
+    right, ahead = camera.ground()
     near = np.isfinite(ahead) & (ahead < 150) & (ahead > 0)
     x, y = camera.to_world(right[near], ahead[near])
     pixels = camera.to_pixels(camera.to_camera(np.stack((x, y, np.zeros_like(x)), 1)))
@@ -102,7 +102,7 @@ def test_a_vehicle_is_labelled_where_its_box_projects(
 @pytest.mark.parametrize('seed', range(4))
 def test_ground_labels_stay_with_the_ground_while_the_camera_moves(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    layout = make_layout(rng, 0.0)
+    layout = make_layout(rng, 0.0, 240.0)
     road = Road(rng, -40, 400, 0.2)
     plan = paint_ground(rng, layout, -20, 260)
     ground = Ground(rng, road, plan, np.zeros_like(plan.material), layout.kerb)
