@@ -101,7 +101,7 @@ class SegmenterNode(LifecycleNode):
         self._warned_of: set[str] = set()
         declare_parameters(self)
         self._warn_of_unknown_parameters(qos_overrides=False)
-        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 1)
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # A steady timer: on a simulated clock that stands still the node has things to say.
         self._timer = self.create_timer(
             _REPORT_PERIOD_S, self._tick, clock=Clock(clock_type=ClockType.STEADY_TIME))

@@ -30,6 +30,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import cv2
 import numpy as np
 import rclpy
 from builtin_interfaces.msg import Time
@@ -52,6 +53,11 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 DEADLINE = 30.0
+CALL = 'is anybody there'
+"""Frame of images whose only purpose is to be answered."""
+DEEP = QoSProfile(depth=2000)
+RELIABLE = {'reliability': 'reliable', 'depth': 2000}
+"""With these at a camera and as the node's QoS override, every message sent is received."""
 SERVICES = {
     'change_state': ChangeState,
     'get_state': GetState,
@@ -140,9 +146,9 @@ class Camera:
         self._subscriptions = [
             probe.node.create_subscription(
                 Image, f'{name}/segmentation/{output}',
-                lambda message, output=output: self.answers[output].__setitem__(
-                    key_of(message.header), message), 100)
+                lambda message, output=output: self._take(output, message), 100)
             for output in self.answers]
+        self._called_back = threading.Event()
 
     def __enter__(self) -> Camera:
         return self
@@ -152,8 +158,42 @@ class Camera:
             self._node.destroy_subscription(subscription)
         self._node.destroy_publisher(self.publisher)
 
+    def _take(self, output: str, message: Image) -> None:
+        if message.header.frame_id == CALL:
+            self._called_back.set()
+        else:
+            self.answers[output][key_of(message.header)] = message
+
+    def answering(self) -> Camera:
+        """
+        Wait until an active node answers.
+
+        A writer that has found its reader may not be known to it yet; of best effort images the
+        reader then gets none. So one calls until an answer comes.
+        """
+        self.connected()
+        self._called_back.clear()
+
+        def called() -> bool:
+            self.publisher.publish(self._call())
+            return self._called_back.wait(0.5)
+
+        wait_until(called, f'an answer to images on {self.topic}')
+        return self
+
+    def _call(self) -> Any:
+        image = np.zeros((8, 8), np.uint8)
+        if self.publisher.msg_type is Image:
+            return image_message(image, 'mono8', header=Header(frame_id=CALL))
+        data = array.array('B', cv2.imencode('.png', image)[1].tobytes())
+        return CompressedImage(header=Header(frame_id=CALL), format='png', data=data)
+
     def connected(self) -> Camera:
-        """Wait until both directions have found each other."""
+        """
+        Wait until both directions have found each other.
+
+        That is enough for reliable images, which wait for a reader that learns of them late.
+        """
         wait_until(lambda: self.publisher.get_subscription_count() == 1, f'who reads {self.topic}')
         for subscription in self._subscriptions:
             wait_until(lambda s=subscription: self._node.count_publishers(s.topic_name) == 1,

@@ -20,6 +20,8 @@ from pathlib import Path
 import numpy as np
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
+from node_process import DEEP
+from node_process import RELIABLE
 from node_process import Diagnostics
 from node_process import Probe
 from node_process import SegmenterProcess
@@ -51,7 +53,8 @@ def test_the_engine_status_tells_state_model_and_provider(
 def test_latency_is_measured_on_the_nodes_clock_even_a_simulated_one(
         probe: Probe, models: Path, tmp_path: Path) -> None:
     with SegmenterProcess(
-            probe, tmp_path / 'log', model_dir=models, use_sim_time=True
+            probe, tmp_path / 'log', model_dir=models, use_sim_time=True,
+            overrides={'camera/image_raw': RELIABLE}
     ) as node, Diagnostics(probe, node) as diagnostics:
         assert node.change_state('configure') and node.change_state('activate')
         clock = probe.node.create_publisher(Clock, '/clock', QoSProfile(depth=1))
@@ -61,7 +64,7 @@ def test_latency_is_measured_on_the_nodes_clock_even_a_simulated_one(
             clock.publish(Clock(clock=now))
             wait_until(lambda: any(message.header.stamp == now for message in diagnostics.arrays),
                        'a report on simulated time')
-            with node.camera('camera') as camera:
+            with node.camera('camera', qos=DEEP) as camera:
                 camera.connected()
                 stamp = Time(sec=1000, nanosec=250_000_000)
                 camera.ask(image_message(RED, 'rgb8', header=Header(stamp=stamp)))
@@ -77,10 +80,11 @@ def test_latency_is_measured_on_the_nodes_clock_even_a_simulated_one(
 def test_a_malformed_image_and_wrong_clocks_show_in_the_status(
         probe: Probe, models: Path, tmp_path: Path) -> None:
     with SegmenterProcess(
-            probe, tmp_path / 'log', model_dir=models
+            probe, tmp_path / 'log', model_dir=models,
+            overrides={'camera/image_raw': RELIABLE}
     ) as node, Diagnostics(probe, node) as diagnostics:
         assert node.change_state('configure') and node.change_state('activate')
-        with node.camera('camera') as camera:
+        with node.camera('camera', qos=DEEP) as camera:
             camera.connected()
             bad = image_message(RED, 'rgb8')
             bad.encoding = 'rgb9'

@@ -45,7 +45,7 @@ STATES = {
 
 def ask(camera: Camera) -> None:
     """Let the node prove that it works."""
-    _, drivable = camera.connected().ask(image_message(RED, 'rgb8'))
+    _, drivable = camera.answering().ask(image_message(RED, 'rgb8'))
     assert (drivable == 255).all()
 
 
@@ -162,6 +162,7 @@ def test_a_signal_during_configure_ends_the_process_once_that_is_done(
         probe: Probe, models: Path, tmp_path: Path) -> None:
     with SegmenterProcess(
             probe, tmp_path / 'log', model_dir=models) as node, Diagnostics(probe, node) as heard:
+        heard.status_where('engine', state='unconfigured')
         request = node.request_state('configure')
         heard.status_where('engine', state='configuring')
         assert node.end(signal.SIGTERM) == 0
