@@ -15,8 +15,6 @@
 
 from __future__ import annotations
 
-import io
-
 import onnx
 import torch
 from torch import Tensor
@@ -37,8 +35,8 @@ class ImageNetwork(nn.Module):
         self.network = network
         mean = torch.tensor(network.backbone.mean)
         std = torch.tensor(network.backbone.std)
-        self.register_buffer('mean', mean[:, None, None])
-        self.register_buffer('scale', (1.0 / std)[:, None, None])
+        self.mean = nn.Buffer(mean[:, None, None])
+        self.scale = nn.Buffer((1.0 / std)[:, None, None])
 
     def forward(self, image: Tensor) -> Tensor:
         """RGB uint8 (N, H, W, 3), H and W multiples of 32 -> logits (N, classes, H/4, W/4)."""
@@ -67,7 +65,6 @@ def export_onnx(network: FrmNetwork) -> bytes:
         dynamic_shapes={'image': {0: batch, 1: MULTIPLE * rows, 2: MULTIPLE * columns}})
     if program is None:
         raise RuntimeError('torch.onnx.export returned no program')
-    buffer = io.BytesIO()
-    program.save(buffer)
-    onnx.checker.check_model(buffer.getvalue(), full_check=True)
-    return buffer.getvalue()
+    content: bytes = program.model_proto.SerializeToString()
+    onnx.checker.check_model(content, full_check=True)
+    return content

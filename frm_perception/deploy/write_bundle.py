@@ -32,6 +32,7 @@ from frm_perception.deploy.card import write_failures
 from frm_perception.deploy.export import MULTIPLE
 from frm_perception.deploy.export import STRIDE
 from frm_perception.deploy.export import export_onnx
+from frm_perception.evaluation.metrics import BinaryIoU
 from frm_perception.evaluation.metrics import ConfusionMatrix
 from frm_perception.evaluation.record import provenance
 from frm_perception.labels import IGNORE
@@ -127,8 +128,8 @@ def _measure(bundle: Bundle, images: Sequence[LabelledImage]
     """Return what the manifest says of the file, and every image's drivable IoU."""
     space = bundle.label_space
     matrix = ConfusionMatrix(space.classes)
-    drivable = ConfusionMatrix(('other', 'drivable'))
-    table = space.drivable_lut() // 255
+    drivable = BinaryIoU()
+    table = space.drivable_lut() > 0
     scores = []
     with Segmenter.load(bundle) as segmenter:
         for item in tqdm(images, 'held out', unit='image'):
@@ -136,19 +137,17 @@ def _measure(bundle: Bundle, images: Sequence[LabelledImage]
             target[target >= len(space.classes)] = IGNORE
             labels = segmenter.segment(image).labels
             matrix.update(target, labels)
-            one = ConfusionMatrix(('other', 'drivable'))
-            truth = table[target]
-            truth[target == IGNORE] = IGNORE
-            one.update(truth, table[labels])
-            drivable.update(truth, table[labels])
-            scores.append(float(one.iou()[1]))
+            one = BinaryIoU()
+            for score in (one, drivable):
+                score.update(table[target], table[labels], target != IGNORE)
+            scores.append(one.iou())
         size = segmenter.info.resolution
     sequences = sorted({item.image.name.split('_')[0] for item in images})
     return {
         'images': len(images), 'sequences': sequences, 'resolution': f'{size[0]}x{size[1]}',
         'mean_iou': round(matrix.mean_iou(), 4),
         'pixel_accuracy': round(matrix.pixel_accuracy(), 4),
-        'drivable_iou': round(float(drivable.iou()[1]), 4),
+        'drivable_iou': round(drivable.iou(), 4),
         'iou': {name: round(float(value), 4)
                 for name, value in zip(space.classes, matrix.iou(), strict=True)},
     }, scores

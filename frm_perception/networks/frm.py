@@ -110,4 +110,4 @@ class FeatureRefinement(nn.Module):
                   for feature, kernel in zip(features[:3], (8, 4, 2), strict=True)]
         x = self.reduce(torch.cat([*pooled, features[3]], dim=1))
         x = x + self.mixer(self.norm1(x))
-        return x + self.ffn(self.norm2(x))  # type: ignore[no-any-return]
+        return x + self.ffn(self.norm2(x))

@@ -141,9 +141,9 @@ def _cast_shadow(x: NDArray[np.float32], random: Random) -> NDArray[np.float32]:
     corners = random.uniform((-0.2, 0.3), (1.2, 1.2), (int(random.integers(3, 6)), 2))
     mask = np.zeros((height, width), np.float32)
     hull = cv2.convexHull((corners * (width, height)).astype(np.int32))
-    cv2.fillConvexPoly(mask, hull, 1.0)
-    mask = cv2.blur(mask, (int(random.integers(1, 12)),) * 2)[..., None]
-    return x * (1 - mask * np.float32(random.uniform(0.2, 0.7)))
+    cv2.fillConvexPoly(mask, hull, (1.0,))
+    soft = cv2.blur(mask, (int(random.integers(1, 12)),) * 2)[..., None].astype(np.float32)
+    return x * (1 - soft * np.float32(random.uniform(0.2, 0.7)))
 
 
 def _add_haze(x: NDArray[np.float32], random: Random) -> NDArray[np.float32]:

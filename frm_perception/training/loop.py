@@ -72,8 +72,8 @@ class Run:
         torch.manual_seed(config.seed)
         self.device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
         # Channels-last is several times faster on CPUs with bfloat16.
-        self.network = build(config.network, classes).to(
-            self.device, memory_format=torch.channels_last)
+        self.network = build(config.network, classes).to(self.device)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.contrast = PixelContrast(self.network.decoder.width).to(self.device)
         self.average: FrmNetwork = copy.deepcopy(self.network)
         self.optimiser = torch.optim.AdamW(_parameter_groups(self), betas=(0.9, 0.999))
@@ -174,7 +174,7 @@ class Run:
                     for name, loss in losses.items())
         assert isinstance(total, Tensor)
         self.optimiser.zero_grad()
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), config.gradient_norm)
         self.optimiser.step()
         self.iteration += 1

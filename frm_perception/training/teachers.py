@@ -79,7 +79,7 @@ class RoadTeacher:
         height, width = self._model.input(0).shape[2:]
         small = cv2.resize(image[..., ::-1], (width, height), interpolation=cv2.INTER_AREA)
         maps = self._model(small.transpose(2, 0, 1)[None].astype(np.float32))[0][0]
-        return cv2.resize(  # type: ignore[return-value]
+        return cv2.resize(
             maps[1] + maps[3], image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
 
 
