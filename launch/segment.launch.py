@@ -27,8 +27,11 @@ from launch.actions import DeclareLaunchArgument
 from launch.actions import EmitEvent
 from launch.actions import OpaqueFunction
 from launch.actions import RegisterEventHandler
+from launch.actions import TimerAction
+from launch.event_handlers import OnProcessExit
 from launch.event_handlers import OnProcessStart
 from launch.events import matches_action
+from launch.events.process import ProcessStarted
 from launch.substitutions import PathJoinSubstitution
 from launch_ros.actions import LifecycleNode
 from launch_ros.event_handlers import OnStateTransition
@@ -38,12 +41,14 @@ from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 from lifecycle_msgs.msg import Transition
 
+from launch import Action
 from launch import LaunchContext
 from launch import LaunchDescription
 from launch import LaunchDescriptionEntity
 
 PACKAGE = 'frm_perception'
 RESPAWN_DELAY_S = 2.0
+ASK_AGAIN_S = 5.0
 YES_NO = ['true', 'false', 'True', 'False']
 FROM_FILE = 'Not given: as params_file says.'
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
@@ -140,7 +145,7 @@ def _start(context: LaunchContext) -> Sequence[LaunchDescriptionEntity]:
         emulate_tty=True,
     )
     # The handlers come first: the node's first event must find them.
-    return [*(_autostart(node) if _yes(given['autostart']) else ()), node]
+    return [*(_Autostart(node).handlers if _yes(given['autostart']) else ()), node]
 
 
 def _yes(text: str) -> bool:
@@ -178,17 +183,49 @@ def _dds_profile(context: LaunchContext) -> dict[str, str] | None:
     return {PROFILE_VARIABLES[0]: str(profile)}
 
 
-def _autostart(node: LifecycleNode) -> list[RegisterEventHandler]:
-    """Return handlers that configure the process when it starts and activate it after that."""
-    configure = ChangeState(lifecycle_node_matcher=matches_action(node),
-                            transition_id=Transition.TRANSITION_CONFIGURE)
-    activate = ChangeState(lifecycle_node_matcher=matches_action(node),
-                           transition_id=Transition.TRANSITION_ACTIVATE)
-    return [
-        RegisterEventHandler(OnProcessStart(
-            target_action=node, on_start=[EmitEvent(event=configure)])),
-        # From configuring only: who deactivates the node by hand wants it inactive.
-        RegisterEventHandler(OnStateTransition(
-            target_lifecycle_node=node, start_state='configuring', goal_state='inactive',
-            entities=[EmitEvent(event=activate)])),
-    ]
+class _Autostart:
+    """
+    Configures every process of a node when it starts, and activates it once it is configured.
+
+    DDS believes a process that was killed to be alive for 10 or 20 more seconds, and a request
+    that is sent before it has found the new process goes to the dead one only. So a process that
+    was started again is asked a while later, and again until it begins.
+    """
+
+    def __init__(self, node: LifecycleNode) -> None:
+        self._configure = EmitEvent(event=ChangeState(
+            lifecycle_node_matcher=matches_action(node),
+            transition_id=Transition.TRANSITION_CONFIGURE))
+        activate = EmitEvent(event=ChangeState(
+            lifecycle_node_matcher=matches_action(node),
+            transition_id=Transition.TRANSITION_ACTIVATE))
+        self._asked: int | None = None
+        self._is_first = True
+        self.handlers = [
+            RegisterEventHandler(OnProcessStart(target_action=node, on_start=self._on_start)),
+            RegisterEventHandler(OnProcessExit(target_action=node, on_exit=self._forget)),
+            RegisterEventHandler(OnStateTransition(
+                target_lifecycle_node=node, goal_state='configuring',
+                entities=[OpaqueFunction(function=self._forget)])),
+            # From configuring only: who deactivates the node by hand wants it inactive.
+            RegisterEventHandler(OnStateTransition(
+                target_lifecycle_node=node, start_state='configuring', goal_state='inactive',
+                entities=[activate])),
+        ]
+
+    def _on_start(self, event: ProcessStarted, _: LaunchContext) -> list[Action]:
+        self._asked = event.pid
+        if self._is_first:
+            self._is_first = False
+            return self._ask(event.pid)
+        return [self._ask_later(event.pid)]
+
+    def _ask(self, pid: int) -> list[Action]:
+        return [self._configure, self._ask_later(pid)] if self._asked == pid else []
+
+    def _ask_later(self, pid: int) -> Action:
+        return TimerAction(
+            period=ASK_AGAIN_S, actions=[OpaqueFunction(function=lambda _: self._ask(pid))])
+
+    def _forget(self, *_: object) -> None:
+        self._asked = None
