@@ -24,6 +24,7 @@ import pytest
 # Modules that several tests use lie beside this file; importlib mode adds no folder by itself.
 sys.path.insert(0, str(Path(__file__).parent))
 
+from install_tree import install  # noqa: E402
 from tiny_bundle import write_tiny_bundle  # noqa: E402
 
 # Before anything imports rclpy, and inherited by the processes that tests start. Two test runs on
@@ -39,3 +40,9 @@ if os.environ.get('ROS_DISTRO') == 'humble':
 def tiny_bundle(tmp_path: Path) -> Path:
     """Return the folder of a freshly written tiny bundle, in a folder of models of its own."""
     return write_tiny_bundle(tmp_path / 'models')
+
+
+@pytest.fixture(scope='session')
+def install_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the prefix that `colcon build` installed the package to."""
+    return install(Path(__file__).resolve().parents[1], tmp_path_factory.mktemp('workspace'))
