@@ -46,7 +46,7 @@ NEWEST = (3, 12)
 ROS_WHEELS = 'ros-wheels'
 ROS_PACKAGES = ('ament_index_python', 'cv_bridge', 'diagnostic_msgs', 'lifecycle_msgs',
                 'sensor_msgs', 'std_msgs')
-GIGABYTES = {'run': 0.8, ROS_WHEELS: 0.3, 'train': 1.8, 'test': 0.3}
+GIGABYTES = {'run': 0.6, ROS_WHEELS: 0.3, 'train': 1.5, 'test': 0.3}
 """Free disk needed for each file of requirements: what it takes once installed, and downloads."""
 
 _PROBE = """
@@ -57,7 +57,7 @@ try:
     import rclpy
     ros_error = ''
 except Exception as error:
-    ros_error = str(error)
+    ros_error = str(error).strip().partition(chr(10))[0] or repr(error)
 base = getattr(sys, '_base_executable', sys.executable)
 print(json.dumps({'version': sys.version_info[:3], 'executable': base,
                   'venv': there('venv') and there('ensurepip'), 'pip': there('pip'),
