@@ -44,10 +44,12 @@ from typing import Sequence
 OLDEST = (3, 10)
 NEWEST = (3, 12)
 ROS_WHEELS = 'ros-wheels'
-ROS_PACKAGES = ('ament_index_python', 'cv_bridge', 'diagnostic_msgs', 'lifecycle_msgs',
+ROS_PACKAGES = ('cv_bridge', 'diagnostic_msgs', 'lifecycle_msgs',
                 'sensor_msgs', 'std_msgs')
 GIGABYTES = {'run': 0.6, ROS_WHEELS: 0.3, 'train': 1.5, 'test': 0.3}
 """Free disk needed for each file of requirements: what it takes once installed, and downloads."""
+GIGABYTES_WITH_CUDA = 10.0
+"""The same for a PyTorch that brings CUDA along; an estimate, never measured."""
 
 _PROBE = """
 import importlib.util, json, sys
@@ -212,6 +214,9 @@ class Environment:
         result['VIRTUAL_ENV'] = str(self.folder)
         result['PATH'] = f'{self.folder / "bin"}{os.pathsep}{environ.get("PATH", os.defpath)}'
         result.pop('PYTHONHOME', None)
+        # Before whatever is sourced: a workspace may hold an installed copy of the package.
+        result['PYTHONPATH'] = os.pathsep.join(
+            filter(None, [str(self._root), environ.get('PYTHONPATH', '')]))
         if not self._ros:
             # The wheels of ROS have no setup file that would say where they are. What they set
             # themselves for a Python that is the parent of this one is not for here.
@@ -251,12 +256,16 @@ class Environment:
         return ''
 
     def _check_disk(self, files: Any) -> None:
+        files = list(files)
         needed = sum(GIGABYTES[name] for name in files)
         free = shutil.disk_usage(str(self._root)).free / 1e9
         if free < needed:
             raise Problem(
                 f'Not enough disk: {needed:.1f} GB are needed at {self._root}, {free:.1f} GB are '
                 'free. Make room, or move the checkout to a larger disk.')
+        if 'train' in files and free < GIGABYTES_WITH_CUDA:
+            say(f'{free:.1f} GB are free: enough for a PyTorch without CUDA; one with CUDA, which '
+                f'pip takes unless it is told otherwise, needs {GIGABYTES_WITH_CUDA:.0f} GB')
 
     def _create(self, python: str) -> None:
         if self.folder.is_symlink() or self.folder.is_file():

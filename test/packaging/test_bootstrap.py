@@ -129,6 +129,15 @@ def test_commands_of_the_package_are_on_path_and_import_the_checkout(checkout: C
     assert said.stdout.splitlines()[-1].endswith("bin/frm', 'one', '--two']")
 
 
+def test_the_checkout_comes_before_an_installed_copy_that_is_sourced(checkout: Checkout) -> None:
+    for root, says in ((checkout.root, 'checkout'), (checkout.root.parent / 'install', 'copy')):
+        package = root / 'frm_perception' / 'cli'
+        package.mkdir(parents=True)
+        (package / 'main.py').write_text(f'def main():\n    print({says!r})\n')
+    said = checkout.run('run', '--', 'frm', PYTHONPATH=str(checkout.root.parent / 'install'))
+    assert said.stdout.splitlines()[-1] == 'checkout', said.stdout
+
+
 def test_changed_requirements_are_installed(checkout: Checkout) -> None:
     assert checkout.run('run').returncode == 0
     checkout.require('run', 'for-run', '2.0')
@@ -282,3 +291,21 @@ def test_make_alone_lists_the_targets(checkout: Checkout) -> None:
     assert said.returncode == 0, said.stdout
     for target in ('demo', 'test', 'test-slow', 'lint', 'clean'):
         assert f'make {target} ' in said.stdout
+
+
+@pytest.mark.slow
+def test_what_the_demo_needs_installs_without_a_compiler_and_without_torch(
+        checkout: Checkout) -> None:
+    shutil.rmtree(checkout.root / 'requirements')
+    shutil.copytree(ROOT / 'requirements', checkout.root / 'requirements')
+    # As this computer gets its packages, but with nothing on PATH that could compile.
+    checkout.environment = {**os.environ, 'PATH': str(checkout.bin)}
+    for name in ('AMENT_PREFIX_PATH', 'ROS_DISTRO', 'PYTHONPATH', 'LD_LIBRARY_PATH',
+                 '_ROS_WHEELS_BOOTSTRAP_COMPLETE'):
+        checkout.environment.pop(name, None)
+    said = checkout.run(
+        'run', '--', 'python', '-c',
+        'import importlib.util, cv2, cv_bridge, onnxruntime, rclpy, rosbags, sensor_msgs.msg\n'
+        'print(importlib.util.find_spec("torch"))')
+    assert said.returncode == 0, said.stdout
+    assert said.stdout.splitlines()[-1] == 'None'

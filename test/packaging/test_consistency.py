@@ -16,7 +16,9 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
@@ -29,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ('frm_perception', 'launch', 'scripts', 'test')
 SOURCES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob('*.py'))]
 REQUIREMENTS = sorted((ROOT / 'requirements').glob('*.txt'))
-LARGEST_FILE = 8 * 2**20
+LARGEST_FILE = 16 * 2**20
 LONGEST_MODULE = 400
 
 MAY_IMPORT = {
@@ -140,3 +142,15 @@ def test_nothing_that_the_demo_installs_belongs_to_training() -> None:
 def test_no_file_of_a_model_is_too_large_for_the_repository() -> None:
     sizes = {path: path.stat().st_size for path in (ROOT / 'models').rglob('*') if path.is_file()}
     assert {path: size for path, size in sizes.items() if size > LARGEST_FILE} == {}
+
+
+def test_a_pytest_plugin_of_a_sourced_ros_is_not_loaded(tmp_path: Path) -> None:
+    (tmp_path / 'launch_testing_fake.py').write_text('raise RuntimeError("was loaded")\n')
+    metadata = tmp_path / 'launch_testing_fake-1.0.dist-info'
+    metadata.mkdir()
+    (metadata / 'METADATA').write_text('Metadata-Version: 2.1\nName: launch-testing-fake\n')
+    (metadata / 'entry_points.txt').write_text('[pytest11]\nfake = launch_testing_fake\n')
+    command = [sys.executable, '-m', 'pytest', '-q', '--collect-only', 'test/test_labels.py']
+    collected = subprocess.run(command, cwd=ROOT, capture_output=True, text=True,
+                               env={**os.environ, 'PYTHONPATH': str(tmp_path)})
+    assert collected.returncode == 0, collected.stdout + collected.stderr
