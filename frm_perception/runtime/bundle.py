@@ -34,6 +34,13 @@ MANIFEST = 'model.yaml'
 DEFAULT = 'default.yaml'
 FORMAT = 1
 
+_EXPORTED = '"frm export" writes fp32'
+_RECIPE = f"""To make one, copy config/training/frm-mobilenetv2.yaml to CONFIG.yaml, name the
+network in it (frm-van-b0, frm-van-b1, frm-van-b0-light or frm-mobilenetv2), and, NAME being yours
+to choose:
+  frm train CONFIG.yaml -o runs/NAME && frm export runs/NAME/checkpoint.pt -o {{folder}}/NAME
+Of precisions, {_EXPORTED}."""
+
 
 @dataclass(frozen=True)
 class InputSpec:
@@ -176,41 +183,52 @@ class Bundle:
         if precision not in self.precisions:
             raise BundleError(
                 f'the bundle {self.name!r} in {self.folder} has no precision {precision!r}; '
-                f'it has {", ".join(self.precisions)}')
+                f'it has {", ".join(self.precisions)} ({_EXPORTED})')
         return self.precisions[precision]
 
 
 def find_bundle(models_dir: Path, backbone: str = 'auto', precision: str = 'fp32') -> Bundle:
     """
-    Choose a bundle of ``models_dir``, whose sub-folders are bundles.
+    Choose a bundle of ``models_dir``: a folder of bundles, or a bundle itself.
 
-    :param backbone: 'auto' takes the one that ``default.yaml`` names; a name takes the bundle
-        with that backbone and precision (the default one where several match).
+    :param backbone: 'auto' takes the bundle that ``default.yaml`` names, or the only one there
+        is; a name takes the bundle with that backbone and precision (the default one where
+        several match).
     :raises BundleError: nothing matches, or several do; the message lists what is there and the
         commands that would make the missing one.
     """
-    default = _default_name(models_dir)
-    if backbone == 'auto':
-        bundle = Bundle.load(models_dir / default)
-        bundle.entry(precision)
-        return bundle
-    bundles, broken = _load_all(models_dir)
+    if not models_dir.is_dir():
+        raise BundleError(f'no folder of models at {models_dir}')
+    home, default = models_dir, None
+    broken: list[str] = []
+    if (models_dir / MANIFEST).is_file():
+        home = models_dir.parent
+        bundles = [Bundle.load(models_dir)]
+    else:
+        default = _default_name(models_dir)
+        if backbone == 'auto' and default is not None:
+            bundle = Bundle.load(models_dir / default)
+            bundle.entry(precision)
+            return bundle
+        bundles, broken = _load_all(models_dir)
     matching = [bundle for bundle in bundles
-                if bundle.backbone == backbone and precision in bundle.precisions]
+                if backbone in ('auto', bundle.backbone) and precision in bundle.precisions]
     preferred = [bundle for bundle in matching if bundle.folder.name == default]
     if len(preferred or matching) == 1:
         return (preferred or matching)[0]
+    wanted = f'precision {precision!r}'
+    if backbone != 'auto':
+        wanted = f'backbone {backbone!r} with {wanted}'
     if matching:
         raise BundleError(
-            f'several bundles in {models_dir} have backbone {backbone!r} and precision '
-            f'{precision!r}: {", ".join(bundle.folder.name for bundle in matching)}. '
-            f'Give the folder of the one you mean as the model.')
-    there = '\n'.join(
-        f'  {bundle.folder.name}: backbone {bundle.backbone}, '
-        f'precision {", ".join(bundle.precisions)}' for bundle in bundles) or '  nothing'
+            f'several bundles in {models_dir} have {wanted}: '
+            f'{", ".join(bundle.folder.name for bundle in matching)}. Give the folder of the one '
+            f'you mean, or name it in {models_dir / DEFAULT} (default: NAME).')
+    there = [f'  {bundle.folder.name}: backbone {bundle.backbone}, '
+             f'precision {", ".join(bundle.precisions)}' for bundle in bundles]
     raise BundleError('\n'.join([
-        f'no bundle in {models_dir} has backbone {backbone!r} with precision {precision!r}; '
-        f'there is:', there, *broken, _recipe(models_dir, backbone)]))
+        f'no bundle in {models_dir} has {wanted}; there is:',
+        *(there + broken or ['  nothing']), _RECIPE.format(folder=home)]))
 
 
 def parse_resolution(text: str, bundle: Bundle) -> tuple[int, int]:
@@ -243,15 +261,9 @@ def _size_text(size: tuple[int, int]) -> str:
     return f'{size[0]}x{size[1]}'
 
 
-def _recipe(models_dir: Path, backbone: str) -> str:
-    name = f'frm-{backbone}'
-    return (f'To make one: frm train config/training/{name}.yaml -o runs/{name} && '
-            f'frm export runs/{name}/checkpoint.pt -o {models_dir / name}')
-
-
-def _default_name(models_dir: Path) -> str:
-    if not models_dir.is_dir():
-        raise BundleError(f'no folder of models at {models_dir}')
+def _default_name(models_dir: Path) -> str | None:
+    if not (models_dir / DEFAULT).exists():
+        return None
     section = read_section(models_dir / DEFAULT)
     name = section.text('default')
     section.close()

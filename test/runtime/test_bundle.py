@@ -13,6 +13,7 @@
 # limitations under the License.
 """Model bundles: what is read, what is refused, and what is found."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from tiny_bundle import tiny_model
 from tiny_bundle import write_bundle
 from tiny_bundle import write_tiny_bundle
 
+from frm_perception.networks.network import NETWORKS
 from frm_perception.runtime.bundle import Bundle
 from frm_perception.runtime.bundle import BundleError
 from frm_perception.runtime.bundle import find_bundle
@@ -184,14 +186,26 @@ def test_an_unknown_backbone_lists_what_is_there_and_how_to_make_it(tmp_path: Pa
     message = str(caught.value)
     assert 'one: backbone van_b0, precision fp32' in message
     assert 'two: ' in message and "'format' is 7" in message
-    assert 'frm train config/training/frm-resnet50.yaml' in message and 'frm export' in message
+    assert 'frm train CONFIG.yaml -o runs/NAME' in message
+    assert f'frm export runs/NAME/checkpoint.pt -o {tmp_path}/NAME' in message
+
+
+def test_the_way_to_a_new_bundle_names_what_is_there(tmp_path: Path) -> None:
+    write_tiny_bundle(tmp_path)
+    with pytest.raises(BundleError) as caught:
+        find_bundle(tmp_path, 'resnet50')
+    message = str(caught.value)
+    config, = re.findall(r'copy (\S+)', message)
+    assert (Path(__file__).parents[2] / config).is_file()
+    named = re.findall(r'frm-[a-z0-9-]+', message.partition('name the')[2])
+    assert sorted(named) == sorted(NETWORKS)
 
 
 def test_a_precision_that_no_bundle_has_is_not_found(tmp_path: Path) -> None:
     write_tiny_bundle(tmp_path, 'one', 'van_b0')
     with pytest.raises(BundleError, match="'van_b0' with precision 'int8'"):
         find_bundle(tmp_path, 'van_b0', 'int8')
-    with pytest.raises(BundleError, match='it has fp32'):
+    with pytest.raises(BundleError, match='it has fp32 .*frm export. writes fp32'):
         find_bundle(tmp_path, 'auto', 'int8')
 
 
@@ -202,6 +216,29 @@ def test_of_several_matching_the_default_is_taken(tmp_path: Path) -> None:
     write_tiny_bundle(tmp_path, 'three', 'van_b1')
     with pytest.raises(BundleError, match='several bundles .* one, two'):
         find_bundle(tmp_path, 'van_b0')
+
+
+def test_a_default_is_needed_only_to_choose_between_several(tmp_path: Path) -> None:
+    write_tiny_bundle(tmp_path, 'one', 'van_b0')
+    (tmp_path / 'default.yaml').unlink()
+    assert find_bundle(tmp_path).name == find_bundle(tmp_path, 'van_b0').name == 'one'
+    write_tiny_bundle(tmp_path, 'two', 'van_b1')
+    (tmp_path / 'default.yaml').unlink()
+    assert find_bundle(tmp_path, 'van_b0').name == 'one'
+    with pytest.raises(BundleError, match='several bundles .* one, two.*default.yaml'):
+        find_bundle(tmp_path)
+
+
+def test_a_folder_that_is_a_bundle_is_taken_as_such(tiny_bundle: Path) -> None:
+    assert find_bundle(tiny_bundle).name == find_bundle(tiny_bundle, 'none').name == 'tiny'
+    with pytest.raises(BundleError, match='tiny: backbone none, precision fp32') as caught:
+        find_bundle(tiny_bundle, 'van_b0')
+    assert f'-o {tiny_bundle.parent}/NAME' in str(caught.value)
+
+
+def test_an_empty_folder_of_models_is_said_to_hold_nothing(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match='there is:\n  nothing\nTo make one'):
+        find_bundle(tmp_path)
 
 
 @pytest.mark.parametrize('text', ['default: ../other', 'default: .', 'default: [1]', 'other: a'])
