@@ -52,6 +52,9 @@ _CHAINS = {'cpu': ('cpu',), 'cuda': ('cuda', 'cpu'), 'tensorrt': ('tensorrt', 'c
 # TF32 keeps 10 bits of a number's mantissa: not what a precision called fp32 promises.
 _OPTIONS = {'cuda': {'use_tf32': '0'}}
 
+# ONNX Runtime's number for it; the next below is errors.
+_FATAL = 4
+
 _HEAVY = ('Conv', 'MatMul', 'Gemm', 'TRTKernel')
 
 
@@ -84,9 +87,10 @@ class OnnxEngine:
     Not for use by several threads at once.
 
     :param model: the serialised ONNX model.
-    :param provider: 'cpu', 'cuda', 'tensorrt', or 'auto': CUDA where ONNX Runtime offers it, else
-        the CPU.
-    :param require_provider: refuse to work unless the provider really does.
+    :param provider: 'cpu', 'cuda', 'tensorrt', or 'auto': CUDA where ONNX Runtime offers it and
+        it works, else the CPU.
+    :param require_provider: refuse to work unless the provider really does; 'auto' asks for none
+        in particular.
     :param threads: that many for one operation; 0 leaves ONNX Runtime's choice, which is one
         thread for each physical core.
     :param size: (height, width) of the inference that proves the provider; on a GPU it is also
@@ -96,9 +100,9 @@ class OnnxEngine:
     :raises EngineError: the model cannot be loaded or run.
 
     Attributes: ``provider`` is where the convolutions and matrix products of the first inference
-    ran, ``fallback`` says in words what differs from what was asked (None: nothing), ``input``
-    and ``output`` describe the model's tensors, ``first_shape`` is the output's shape for one
-    image of ``size``.
+    ran, ``fallback`` says in words what differs from what was asked (None: nothing), ``note`` what
+    'auto' would have taken and could not (or None), ``input`` and ``output`` describe the model's
+    tensors, ``first_shape`` is the output's shape for one image of ``size``.
     """
 
     def __init__(self, model: bytes, provider: str = 'auto', require_provider: bool = False,
@@ -110,16 +114,21 @@ class OnnxEngine:
                              f'otherwise it is a number of threads')
         self._ort = _onnxruntime()
         wanted = self._wanted(provider)
+        automatic = provider == 'auto'
+        claim = f'provider {"auto chose " + wanted if automatic else wanted + " was asked for"}'
+        require = require_provider and not automatic
         with tempfile.TemporaryDirectory(prefix='frm_perception-') as scratch:
-            self._session, problem = self._open(model, wanted, require_provider, threads, scratch)
+            self._session, problem = self._open(model, wanted, claim, require, threads, scratch)
             self.input = _only(self._session.get_inputs(), 'input')
             self.output = _only(self._session.get_outputs(), 'output')
             self.first_shape = self.infer(np.zeros((1, *size, 3), np.uint8)).shape
             ran = _heavy_nodes(Path(self._session.end_profiling()))
         self.provider = ran.most_common(1)[0][0]
-        self.fallback = _difference(wanted, ran, problem)
-        if self.fallback and require_provider:
-            raise ProviderError(self.fallback)
+        difference = problem or _difference(wanted, claim, ran)
+        if difference and require:
+            raise ProviderError(difference)
+        self.fallback = None if automatic else difference
+        self.note = difference if automatic else None
 
     def infer(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """
@@ -154,12 +163,16 @@ class OnnxEngine:
     def _offered(self) -> list[str]:
         return [_NAMES[full] for full in self._ort.get_available_providers() if full in _NAMES]
 
-    def _open(self, model: bytes, wanted: str, require: bool, threads: int,
+    def _open(self, model: bytes, wanted: str, claim: str, require: bool, threads: int,
               scratch: str) -> tuple[Any, str | None]:
-        """Return a session with profiling on, and why it is not the wanted one (or None)."""
+        """
+        Return a session with profiling on, and why it is not the wanted one (or None).
+
+        :param claim: how the message begins: what was asked for.
+        """
         if wanted not in self._offered():
-            problem = (f'provider {wanted} was asked for, but this ONNX Runtime '
-                       f'({self._ort.__version__}) offers {", ".join(self._offered())}')
+            problem = (f'{claim}, but this ONNX Runtime ({self._ort.__version__}) offers '
+                       f'{", ".join(self._offered())}')
             if wanted in ('cuda', 'tensorrt'):
                 problem += '; onnxruntime-gpu has it (pip install onnxruntime-gpu)'
         else:
@@ -169,15 +182,18 @@ class OnnxEngine:
                 if wanted == 'cpu':
                     raise EngineError(f'ONNX Runtime {self._ort.__version__} cannot load the '
                                       f'model: {error}') from error
-                problem = f'provider {wanted} was asked for, but could not start: {error}'
+                problem = f'{claim}, but it could not start: {error}'
         if require:
             raise ProviderError(problem)
-        session, _ = self._open(model, 'cpu', require, threads, scratch)
+        session, _ = self._open(model, 'cpu', claim, require, threads, scratch)
         return session, f'{problem}. The CPU does the work.'
 
     def _session_for(self, model: bytes, provider: str, threads: int, scratch: str) -> Any:
         options = self._ort.SessionOptions()
         options.intra_op_num_threads = threads
+        # Errors are raised as well: without this each of them, such as one failing frame, is also
+        # a line on standard error in a form of its own, past the log of whoever calls.
+        options.log_severity_level = _FATAL
         options.enable_profiling = True
         options.profile_file_prefix = f'{scratch}/first'
         if provider != 'cpu':
@@ -224,10 +240,9 @@ def _heavy_nodes(profile: Path) -> Counter[str]:
     return counted
 
 
-def _difference(wanted: str, ran: Counter[str], problem: str | None) -> str | None:
-    if problem is not None or set(ran) == {wanted}:
-        return problem
+def _difference(wanted: str, claim: str, ran: Counter[str]) -> str | None:
+    if set(ran) == {wanted}:
+        return None
     total = sum(ran.values())
     shares = ', '.join(f'{name} ran {count}' for name, count in ran.most_common())
-    return (f'provider {wanted} was asked for, but of {total} convolutions and matrix products '
-            f'{shares}')
+    return f'{claim}, but of {total} convolutions and matrix products {shares}'

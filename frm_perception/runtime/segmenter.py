@@ -45,6 +45,7 @@ class SegmenterInfo:
     :param resolution: (height, width) of the network's input.
     :param provider: where the network really runs, as the first inference showed.
     :param fallback: what differs from ``provider_asked``, in words; None if nothing does.
+    :param note: what provider 'auto' would have taken and could not, in words, or None.
     :param threads: as asked; 0 is ONNX Runtime's choice.
     """
 
@@ -56,6 +57,7 @@ class SegmenterInfo:
     provider_asked: str
     provider: str
     fallback: str | None
+    note: str | None
     threads: int
 
 
@@ -115,7 +117,7 @@ class Segmenter:
         info = SegmenterInfo(
             bundle=bundle.name, network=bundle.network, backbone=bundle.backbone, resolution=size,
             precision=precision, provider_asked=provider, provider=engine.provider,
-            fallback=engine.fallback, threads=threads)
+            fallback=engine.fallback, note=engine.note, threads=threads)
         return cls(bundle, engine, info, drivable_classes)
 
     def segment(self, image: NDArray[np.uint8], encoding: str = 'rgb8',

@@ -24,6 +24,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto
 from onnx import helper
+from onnx import numpy_helper
 from tiny_bundle import TINY
 from tiny_bundle import tiny_model
 
@@ -63,7 +64,7 @@ def test_the_cpu_is_proved_to_do_the_work(threads: int) -> None:
 @needs_no_cuda
 def test_auto_takes_what_there_is() -> None:
     engine = OnnxEngine(tiny_model(), 'auto', require_provider=True)
-    assert engine.provider == 'cpu' and engine.fallback is None
+    assert engine.provider == 'cpu' and engine.fallback is None and engine.note is None
 
 
 @needs_no_cuda
@@ -84,10 +85,37 @@ def test_a_required_provider_that_is_not_offered_is_an_error(provider: str) -> N
 
 
 def test_a_provider_that_does_part_of_the_work_is_told() -> None:
-    assert engine_module._difference('cuda', Counter(cuda=60), None) is None
-    text = engine_module._difference('tensorrt', Counter(cuda=12, tensorrt=1), None)
-    assert text is not None and 'of 13 convolutions' in text
-    assert 'cuda ran 12, tensorrt ran 1' in text
+    assert engine_module._difference('cuda', 'it was asked for', Counter(cuda=60)) is None
+    text = engine_module._difference(
+        'tensorrt', 'it was asked for', Counter(cuda=12, tensorrt=1))
+    assert text == ('it was asked for, but of 13 convolutions and matrix products cuda ran 12, '
+                    'tensorrt ran 1')
+
+
+@needs_no_cuda
+@pytest.mark.filterwarnings('ignore:Specified provider')
+def test_auto_goes_on_where_an_offered_provider_does_not_work_and_notes_it(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnxruntime, 'get_available_providers',
+                        lambda: ['CUDAExecutionProvider', 'CPUExecutionProvider'])
+    engine = OnnxEngine(tiny_model(), 'auto', require_provider=True)
+    assert engine.provider == 'cpu' and engine.fallback is None
+    assert engine.note is not None and engine.note.startswith('provider auto chose cuda, but')
+    with pytest.raises(ProviderError, match='provider cuda was asked for, but'):
+        OnnxEngine(tiny_model(), 'cuda', require_provider=True)
+
+
+def test_nobody_but_the_caller_reports_a_failed_inference(
+        capfd: pytest.CaptureFixture[str]) -> None:
+    model = onnx.load_from_string(tiny_model())
+    # One size only: with any other it fails within a node, not at the check of the input.
+    model.graph.node[-1].output[0] = 'any'
+    model.graph.initializer.append(numpy_helper.from_array(np.array([1, 4, 16, 16]), 'size'))
+    model.graph.node.append(helper.make_node('Reshape', ['any', 'size'], ['logits']))
+    engine = OnnxEngine(model.SerializeToString(), 'cpu', size=(64, 64))
+    with pytest.raises(EngineError, match='failed: .*Reshape'):
+        engine.infer(np.zeros((1, 96, 96, 3), np.uint8))
+    assert capfd.readouterr() == ('', '')
 
 
 def test_an_unknown_provider_lists_the_known_ones() -> None:
