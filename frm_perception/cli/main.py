@@ -23,11 +23,14 @@ from importlib import import_module
 SUBCOMMANDS = ('segment', 'demo', 'benchmark', 'train', 'export')
 """Modules beside this one; each has ``add_parser(subparsers)`` and ``run(args) -> int``."""
 
+_RUN = 'pip install -r requirements/run.txt'
+_TRAIN = 'pip install -r requirements/train.txt'
+_ROS = ('source a ROS 2 installation (source /opt/ros/jazzy/setup.bash), or '
+        'pip install -r requirements/ros-wheels.txt')
 _INSTALL = {
-    'torch': 'pip install -r requirements/train.txt',
-    'onnx': 'pip install -r requirements/train.txt',
-    'rclpy': 'source a ROS 2 installation (source /opt/ros/jazzy/setup.bash), or '
-             'pip install -r requirements/ros-wheels.txt',
+    **dict.fromkeys(('cv2', 'numpy', 'onnxruntime', 'rosbags', 'tqdm', 'yaml'), _RUN),
+    **dict.fromkeys(('ai_edge_litert', 'onnx', 'onnxscript', 'openvino', 'torch'), _TRAIN),
+    'rclpy': _ROS,
 }
 
 
@@ -45,14 +48,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         package = (error.name or '').partition('.')[0]
         if package == 'frm_perception':
             raise
-        how = _INSTALL.get(package, f'pip install {package}')
-        print(f'frm {args.command}: the Python package {package!r} is missing: {how}',
-              file=sys.stderr)
+        print(f'frm {args.command}: the Python package {package!r} is missing: '
+              f'{_how_to_install(package)}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f'\nfrm {args.command}: interrupted', file=sys.stderr)
         return 130
     return status
+
+
+def _how_to_install(package: str) -> str:
+    if package.endswith(('_msgs', '_interfaces')):
+        return _ROS
+    return _INSTALL.get(package, f'pip install {package}')
 
 
 if __name__ == '__main__':

@@ -13,6 +13,7 @@
 # limitations under the License.
 """The command `frm` itself."""
 
+import argparse
 import os
 import subprocess
 import sys
@@ -68,3 +69,20 @@ def test_a_missing_package_says_how_to_get_it(
     message = capsys.readouterr().err
     assert "frm train: the Python package 'torch' is missing" in message
     assert 'pip install -r requirements/train.txt' in message
+
+
+@pytest.mark.parametrize(('package', 'advice'), [
+    ('cv2', 'pip install -r requirements/run.txt'),
+    ('yaml', 'pip install -r requirements/run.txt'),
+    ('onnx', 'pip install -r requirements/train.txt'),
+    ('diagnostic_msgs', 'source a ROS 2 installation'),
+    ('something_else', 'pip install something_else'),
+])
+def test_the_advice_names_what_can_be_installed(
+        package: str, advice: str, monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    def run(_: argparse.Namespace) -> int:
+        raise ModuleNotFoundError(f'No module named {package!r}', name=f'{package}.part')
+    monkeypatch.setattr('frm_perception.cli.export.run', run)
+    assert main(['export', 'a', '-o', 'b']) == 1
+    assert f'{package!r} is missing: {advice}' in capsys.readouterr().err
