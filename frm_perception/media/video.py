@@ -37,15 +37,20 @@ from frm_perception.media.files import replacing
 
 SUFFIX = '.webm'
 
+_LEAST_RATE, _MOST_RATE = 1.0, 1000.0
+"""Frames a second: OpenCV damages slower files, and WebM counts in whole milliseconds."""
+
 
 class VideoWriter:
     """
-    Write RGB frames of one size to a ``.webm`` file; use it in a ``with`` statement.
+    Write RGB frames to a ``.webm`` file; use it in a ``with`` statement.
 
-    The file appears under its name only when the block ends well and the video can be read back.
+    A video has one size: frames of another are scaled to that of the first. The file appears
+    under its name only when the block ends well and the video can be read back.
 
     :param path: must end in ``.webm``; an existing file is replaced.
-    :param rate: frames a second.
+    :param rate: frames a second; what is slower than 1 is played at 1, what is faster than 1000
+        at 1000.
     :raises ValueError: another suffix, or a rate that is not positive.
     """
 
@@ -55,7 +60,7 @@ class VideoWriter:
         if not rate > 0:
             raise ValueError(f'{path}: {rate} frames a second make no video')
         self._path = path
-        self._rate = rate
+        self._rate = min(max(rate, _LEAST_RATE), _MOST_RATE)
         self._size: tuple[int, int] | None = None
         self._frames = 0
         self._writer: cv2.VideoWriter | None = None
@@ -80,19 +85,17 @@ class VideoWriter:
         """
         Append a frame.
 
-        :param image: (H, W, 3) uint8 RGB, of the same size every time.
-        :raises ValueError: another size than the first frame's.
+        :param image: (H, W, 3) uint8 RGB.
         :raises MediaError: this OpenCV cannot write the format.
         """
         if self._size is None:
             self._size = (image.shape[0], image.shape[1])
             self._writer = self._open(self._size)
-        if image.shape[:2] != self._size:
-            raise ValueError(f'{self._path}: a frame of {image.shape[:2]} pixels after frames of '
-                             f'{self._size}')
         assert self._writer is not None
+        scaled = (image if image.shape[:2] == self._size else
+                  cv2.resize(image, self._size[::-1], interpolation=cv2.INTER_AREA))
         height, width = _coded(self._size)
-        whole = cv2.copyMakeBorder(image, 0, height - image.shape[0], 0, width - image.shape[1],
+        whole = cv2.copyMakeBorder(scaled, 0, height - self._size[0], 0, width - self._size[1],
                                    cv2.BORDER_REPLICATE)
         self._writer.write(cv2.cvtColor(whole, cv2.COLOR_RGB2BGR))
         self._frames += 1
@@ -112,12 +115,14 @@ class VideoWriter:
         if not self._frames:
             return
         video = cv2.VideoCapture(str(self._partial), cv2.CAP_FFMPEG)
-        frames = round(video.get(cv2.CAP_PROP_FRAME_COUNT))
-        readable, _ = video.read()
+        # Counted one by one: the number that the container gives is an estimate.
+        frames = 0
+        while video.grab():
+            frames += 1
         video.release()
-        if not readable or frames != self._frames:
-            raise MediaError(f'{self._path}: {self._frames} frames were written, but the file '
-                             f'holds {max(frames, 0)}; is the disk full?')
+        if frames != self._frames:
+            raise MediaError(f'{self._path}: {self._frames} frames were written, but only '
+                             f'{frames} can be read back; is the disk full?')
 
 
 def _coded(size: tuple[int, int]) -> tuple[int, int]:

@@ -21,7 +21,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
@@ -99,15 +98,12 @@ class Drawing:
         chosen = choose([index for index, stamp in enumerate(sent)
                          if stamp in self._recording.latency_ms])
         tiles: list[tuple[str, Picture]] = []
-        size: tuple[int, int] | None = None
         with VideoWriter(output / VIDEO, self._source.rate) as video:
             frames = tqdm(zip(sent, self._source), total=len(sent), desc='drawing', unit='frame')
             for index, (stamp, frame) in enumerate(frames):
                 picture, caption, answered = self._draw_frame(index, stamp, frame)
-                shown = video_frame(frame.image, picture, caption, note, answered, self._space)
-                size = size or (shown.shape[1], shown.shape[0])
-                # A bag may hold images of several sizes, a video has one.
-                video.write(np.asarray(cv2.resize(shown, size), np.uint8))
+                video.write(video_frame(
+                    frame.image, picture, caption, note, answered, self._space))
                 if index in chosen:
                     tiles.append((caption, picture))
         accuracy = self._accuracy()
