@@ -16,8 +16,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator
+from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -64,6 +66,21 @@ def write_image(path: Path, image: NDArray[np.uint8]) -> None:
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write JSON that people can read as well."""
+    """
+    Write JSON that people can read as well.
+
+    :param content: numbers that are not finite become null: JSON has no word for them.
+    """
+    text = json.dumps(_finite(content), indent=2, allow_nan=False)
     with replacing(path) as partial:
-        partial.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
+        partial.write_text(text + '\n', encoding='utf-8')
+
+
+def _finite(content: object) -> object:
+    if isinstance(content, Mapping):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    if isinstance(content, float) and not math.isfinite(content):
+        return None
+    return content

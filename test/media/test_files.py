@@ -14,6 +14,7 @@
 """Nobody ever sees half a file."""
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -63,3 +64,10 @@ def test_colours_survive_as_png(tmp_path: Path) -> None:
 def test_json_is_written(tmp_path: Path) -> None:
     write_json(tmp_path / 'a.json', {'frames': 3})
     assert json.loads((tmp_path / 'a.json').read_text()) == {'frames': 3}
+
+
+def test_what_is_no_number_is_null_in_json(tmp_path: Path) -> None:
+    write_json(tmp_path / 'a.json', {
+        'iou': {'road': math.nan}, 'worst': [1.5, math.inf], 'size': (2, 3)})
+    assert json.loads((tmp_path / 'a.json').read_text()) == {
+        'iou': {'road': None}, 'worst': [1.5, None], 'size': [2, 3]}
