@@ -50,13 +50,15 @@ def private_environment(domain: int) -> dict[str, str]:
     """
     Return this process' environment for children that are a ROS system of their own.
 
-    Discovery stays on this computer (ROS 2 Iron and later; on Humble the domain alone separates).
+    Discovery stays on this computer.
     """
     environment = {**os.environ, 'ROS_DOMAIN_ID': str(domain),
                    'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
     # Both of these would overrule the line above.
     environment.pop('ROS_LOCALHOST_ONLY', None)
     environment.pop('ROS_STATIC_PEERS', None)
+    if environment.get('ROS_DISTRO') == 'humble':
+        environment['ROS_LOCALHOST_ONLY'] = '1'  # its only way; later distributions warn about it
     # Where ROS comes from wheels nobody has sourced a setup file.
     environment.setdefault('AMENT_PREFIX_PATH', sys.prefix)
     return environment
