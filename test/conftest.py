@@ -20,6 +20,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Modules that several tests use lie beside this file; importlib mode adds no folder by itself.
 sys.path.insert(0, str(Path(__file__).parent))
@@ -34,6 +35,10 @@ os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 101)
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 if os.environ.get('ROS_DISTRO') == 'humble':
     os.environ['ROS_LOCALHOST_ONLY'] = '1'  # its only way; later distributions warn about it
+
+# On a busy machine any example may take long; none of these tests is about speed.
+settings.register_profile('patient', deadline=None)
+settings.load_profile('patient')
 
 
 @pytest.fixture
