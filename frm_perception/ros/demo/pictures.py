@@ -52,7 +52,7 @@ def answered_picture(image: Picture, label: Picture, drivable: Picture,
     pane = _pane(image)
     size = pane.shape[1], pane.shape[0]
     label, drivable = (
-        np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+        np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
         for mask in (label, drivable))
     return draw_overlay(pane, label, space, drivable)
 

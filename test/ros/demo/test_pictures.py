@@ -48,6 +48,17 @@ def test_masks_of_another_size_are_drawn_on_the_whole_image() -> None:
     assert (inner[:, :, 1] > inner[:, :, 0]).all()
 
 
+def test_masks_are_not_shifted_when_they_are_drawn_smaller() -> None:
+    # The middle of three columns is the one that a third of the size shows.
+    label = np.zeros((90, 2400), np.uint8)
+    label[:, 1::3] = CAMVID.classes.index('road')
+    image = np.full((90, 2400, 3), 120, np.uint8)
+    whole = answered_picture(image, np.full_like(label, CAMVID.classes.index('road')),
+                             np.zeros_like(label), CAMVID)
+    striped = answered_picture(image, label, np.zeros_like(label), CAMVID)
+    np.testing.assert_array_equal(striped, whole)
+
+
 def test_a_frame_without_an_answer_is_dark_and_without_colour() -> None:
     picture = unanswered_picture(_IMAGE)
     assert picture.max() < 60
