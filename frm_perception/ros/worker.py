@@ -49,8 +49,9 @@ class Worker(Generic[Frame]):
     def start(self) -> None:
         """Open the mailboxes and begin."""
         self._mailboxes.open()
-        self._thread = threading.Thread(target=self._run, name='inference', daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, name='inference', daemon=True)
+        thread.start()  # raises where the system has no more threads: there is none to wait for
+        self._thread = thread
 
     def stop(self) -> None:
         """Close the mailboxes and wait for the frame in work, if there is one."""
