@@ -126,8 +126,8 @@ def _are_cameras(names: Sequence[str]) -> bool:
 SPECS: Mapping[str, ParameterSpec] = {
     'cameras': ParameterSpec(
         ['camera'],
-        'Cameras C: the node reads C/image_raw and publishes C/segmentation/label and '
-        'C/segmentation/drivable. One engine serves all of them.',
+        'Cameras C: the node reads C/image_raw and, where it is there, C/camera_info; it '
+        'publishes C/segmentation/label, drivable and camera_info. One engine serves all of them.',
         "a list of different topic prefixes such as ['front', 'rear']", _are_cameras),
     'transport': _choice(
         'raw',
@@ -190,8 +190,9 @@ def declare_parameters(node: Node) -> None:
         value = spec.default
         if name in overrides:
             value = _without_emptiness(overrides[name].value, spec)
-            if Parameter.Type.from_parameter_value(value) != spec.type or not spec.accepts(value):
-                problems.append(_refusal(name, spec, value))
+            problem = _problem(node, name, Parameter.Type.from_parameter_value(value), value)
+            if problem:
+                problems.append(problem)
         if not problems:
             node.declare_parameter(name, value, spec.descriptor(), ignore_override=True)
     if problems:
@@ -215,8 +216,8 @@ def check_changes(node: Node, parameters: Sequence[Parameter]) -> None:
             if not node.has_parameter(parameter.name):
                 raise ParameterError(
                     f'there is no parameter {parameter.name}; there are {", ".join(SPECS)}')
-        elif parameter.type_ != spec.type or not spec.accepts(parameter.value):
-            raise ParameterError(_refusal(parameter.name, spec, parameter.value))
+        elif problem := _problem(node, parameter.name, parameter.type_, parameter.value):
+            raise ParameterError(problem)
 
 
 def read_parameters(node: Node) -> SegmenterParameters:
@@ -242,5 +243,24 @@ def _without_emptiness(value: Any, spec: ParameterSpec) -> Any:
     return [''] if value is None and isinstance(spec.default, list) else value
 
 
-def _refusal(name: str, spec: ParameterSpec, value: Any) -> str:
-    return f'parameter {name} cannot be {value!r}; possible: {spec.possible}'
+def _problem(node: Node, name: str, kind: Parameter.Type, value: Any) -> str:
+    """Return why a parameter of the node cannot have this value, or empty text."""
+    spec = SPECS[name]
+    if kind != spec.type or not spec.accepts(value):
+        return f'parameter {name} cannot be {value!r}; possible: {spec.possible}'
+    return _camera_problem(node, value) if name == 'cameras' else ''
+
+
+def _camera_problem(node: Node, cameras: Sequence[str]) -> str:
+    """Return which cameras have no topics of their own in the node's namespace, or empty text."""
+    owners: dict[str, str] = {}
+    for camera in cameras:
+        try:
+            topic = node.resolve_topic_name(f'{camera}/segmentation/label')
+        except Exception as error:  # of rclpy's binding, without a public name
+            return f'parameter cameras cannot be {cameras!r}; {camera!r} is no prefix: {error}'
+        if topic in owners:
+            return (f'parameter cameras cannot be {cameras!r}; {owners[topic]!r} and {camera!r} '
+                    f'would both publish {topic}')
+        owners[topic] = camera
+    return ''

@@ -275,23 +275,31 @@ def _spin(executor: SingleThreadedExecutor, until: Future, logger: RcutilsLogger
                 throttle_duration_sec=10.0)
 
 
-def _run() -> None:
+def _await_signals() -> threading.Event:
     """
-    Run the node until SIGINT or SIGTERM; a second signal ends the process at once.
+    Return what SIGINT or SIGTERM will set; a second signal, of either, ends the process at once.
 
-    The signals are this function's own affair and not rclpy's, which would invalidate the context
-    before the node could shut down in order; and a Python handler runs in the main thread only, so
-    that one waits while another spins.
+    The signals are the node's own affair and not rclpy's, which would invalidate the context
+    before the node could shut down in order.
     """
     ended = threading.Event()
 
-    def end(number: int, _: object) -> None:
-        signal.signal(number, signal.SIG_DFL)
+    def end(_: int, __: object) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
         ended.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
-    node = SegmenterNode()
+    return ended
+
+
+def _run(node: SegmenterNode, ended: threading.Event) -> None:
+    """
+    Run the node until the event is set, then shut it down in order.
+
+    A Python signal handler runs in the main thread only, so that one waits while another spins.
+    """
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     until: Future = Future()
@@ -319,7 +327,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     Run the node.
 
-    :return: 0 after an orderly end, 2 where the command line or a parameter cannot be.
+    :return: 0 after an orderly end, 2 where the command line or a parameter cannot be used.
     """
     command = list(sys.argv if arguments is None else arguments)
     try:
@@ -329,10 +337,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         get_logger(NAME).fatal(f'the ROS arguments cannot be used: {error}')
         return 2
     try:
-        _run()
-    except ParameterError as error:
-        get_logger(NAME).fatal(str(error))
-        return 2
+        ended = _await_signals()
+        try:
+            node = SegmenterNode()
+        except Exception as error:  # those of rclpy, for names and types, have no common base
+            problem = '' if isinstance(error, ParameterError) else 'the node cannot be created: '
+            get_logger(NAME).fatal(f'{problem}{error}')
+            return 2
+        _run(node, ended)
     finally:
         rclpy.try_shutdown()
     return 0

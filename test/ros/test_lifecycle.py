@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -158,6 +159,31 @@ def test_a_signal_while_frames_are_answered_ends_the_process_cleanly(
         assert 'Traceback' not in node.log()
 
 
+def test_a_second_signal_of_either_kind_ends_the_process_at_once(
+        probe: Probe, tmp_path: Path) -> None:
+    """As launch does it: SIGINT, then SIGTERM to a process that does not come to its end."""
+    model = write_tiny_bundle(tmp_path / 'models') / 'fp32.onnx'
+    model.unlink()
+    os.mkfifo(model)  # whoever reads it waits for ever
+    with SegmenterProcess(
+            probe, tmp_path / 'log', model_dir=tmp_path / 'models') as node, \
+            Diagnostics(probe, node) as heard:
+        heard.status_where('engine', state='unconfigured')
+        request = node.request_state('configure')
+        heard.status_where('engine', state='configuring')
+        node.process.send_signal(signal.SIGINT)
+        wait_until(lambda: _default_action(node.process.pid, signal.SIGTERM), 'the first signal')
+        assert node.end(signal.SIGTERM) == -signal.SIGTERM
+        request.cancel()
+
+
+def _default_action(pid: int, number: signal.Signals) -> bool:
+    """Tell whether a process no longer catches a signal."""
+    status = Path(f'/proc/{pid}/status').read_text()
+    caught = next(line for line in status.splitlines() if line.startswith('SigCgt'))
+    return not int(caught.split()[1], 16) >> (number - 1) & 1
+
+
 def test_a_signal_during_configure_ends_the_process_once_that_is_done(
         probe: Probe, models: Path, tmp_path: Path) -> None:
     with SegmenterProcess(
@@ -187,7 +213,10 @@ def test_arguments_that_cannot_be_end_the_process_with_a_message() -> None:
             (['--bad'], 'unrecognized arguments: --bad'),
             (['--ros-args', '--params-file', '/nowhere.yaml'], '/nowhere.yaml'),
             (['--ros-args', '-p', 'provider:=gpu', '-p', 'cameras:=front', '-p', 'threads:=-1'],
-             f"provider cannot be 'gpu'; possible: {', '.join(PROVIDERS)}")):
+             f"provider cannot be 'gpu'; possible: {', '.join(PROVIDERS)}"),
+            (['--ros-args', '-r', '__node:=1bad'], '1bad'),
+            (['--ros-args', '-p', 'use_sim_time:=3'], 'use_sim_time'),
+            (['--ros-args', '-p', "cameras:=['front', '/front']"], 'would both publish')):
         ended = subprocess.run(
             [sys.executable, '-m', 'frm_perception.ros.segmenter', *arguments],
             capture_output=True, text=True, check=False, timeout=60)

@@ -45,6 +45,8 @@ def node(probe: Probe, models: Path, tmp_path_factory: pytest.TempPathFactory
     ('cameras', ['front camera'], 'different topic prefixes'),
     ('cameras', ['2nd'], 'different topic prefixes'),
     ('cameras', 'front', 'different topic prefixes'),
+    ('cameras', ['{city}'], 'is no prefix'),
+    ('cameras', ['~/front', 'segmenter/front'], 'would both publish'),
     ('transport', 'theora', 'raw, compressed'),
     ('resolution', '512', 'HEIGHTxWIDTH'),
     ('resolution', '0x64', 'HEIGHTxWIDTH'),
@@ -65,6 +67,14 @@ def test_a_wrong_value_is_refused_with_what_is_possible(
     reason = node.set_parameter(name, wrong)
     assert name in reason
     assert possible in reason
+
+
+def test_names_that_are_one_camera_in_the_nodes_namespace_are_refused(
+        node: SegmenterProcess) -> None:
+    reason = node.set_parameter('cameras', ['front', f'{node.namespace}/front'])
+    assert f"'front' and '{node.namespace}/front' would both publish" in reason
+    assert node.set_parameter('cameras', ['front', '/front']) == ''
+    assert node.set_parameter('cameras', ['camera']) == ''
 
 
 def test_parameters_are_locked_from_configure_to_cleanup(node: SegmenterProcess) -> None:
