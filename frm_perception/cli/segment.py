@@ -50,7 +50,8 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
                         help='fail, rather than warn, where the provider does not do the work')
     parser.add_argument('--threads', type=int, default=0, metavar='N',
                         help='threads of the network; 0 is one for each core (default)')
-    parser.add_argument('--topic', default='', help='image topic of a bag (default: the first)')
+    parser.add_argument('--topic', default='', metavar='NAME',
+                        help='image topic of a bag (default: the first that can be read)')
     parser.add_argument('--save-labels', action='store_true',
                         help="for videos and bags, also write each frame's labels and drivable "
                              'area as PNG files, in <name>_label/ and <name>_drivable/')
@@ -72,6 +73,8 @@ def run(args: argparse.Namespace) -> int:
     with segmenter:
         if segmenter.info.fallback:
             print(f'frm segment: warning: {segmenter.info.fallback}', file=sys.stderr)
+        if segmenter.info.note:
+            print(f'frm segment: {segmenter.info.note}', file=sys.stderr)
         try:
             work = SegmentFiles(segmenter, args.output, args.topic, args.save_labels)
             work.process(args.inputs)

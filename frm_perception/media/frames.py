@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frm_perception.media.files import MediaError
-from frm_perception.runtime.pixels import image_view
+from frm_perception.media.message_images import raw_image
 from frm_perception.runtime.pixels import to_rgb
 
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '.pgm')
@@ -89,7 +89,7 @@ def read_frames(source: Path, topic: str = '') -> FrameSource:
     """
     Open an image, a folder of images, a video, or a ROS bag (ROS 1 and 2, SQLite and MCAP).
 
-    :param topic: image topic of a bag; '' takes the first one.
+    :param topic: image topic of a bag; '' takes the first one that can be read.
     :raises MediaError: it does not exist or is none of these.
     """
     if not source.exists():
@@ -227,23 +227,25 @@ class BagFrames(FrameSource):
     """
     The images of one topic of a ROS bag.
 
-    Reads ``sensor_msgs`` Image (rgb8, bgr8, rgba8, bgra8, mono8) and CompressedImage.
+    Reads ``sensor_msgs`` CompressedImage, and Image in the encodings of
+    :func:`.message_images.raw_image`.
 
-    :param topic: '' takes the first image topic of the bag.
-    :raises MediaError: no bag, or no such image topic; the message lists those that are there.
+    :param topic: '' takes the first image topic whose first message can be read; others may
+        hold depth or the like.
+    :raises MediaError: no bag, or no such image topic; the message lists those that are there. A
+        bag that holds fewer messages than it says raises when they have been given.
     """
 
     def __init__(self, bag: Path, topic: str = '') -> None:
         self._bag = bag
         with self._open() as reader:
-            images = {item.topic: item.msgtype for item in reader.connections
-                      if item.msgtype in _IMAGE_TYPES}
+            images = [item.topic for item in reader.connections if item.msgtype in _IMAGE_TYPES]
             if not images or (topic and topic not in images):
                 wanted = f'images on {topic!r}' if topic else 'any images'
                 there = ', '.join(f'{item.topic} ({item.msgtype})'
                                   for item in reader.connections) or 'none'
                 raise MediaError(f'{bag} does not have {wanted}; its topics are: {there}')
-            self.topic = topic or next(iter(images))
+            self.topic = topic or self._first_readable(reader, images)
             self._count = int(sum(item.msgcount for item in reader.connections
                                   if item.topic == self.topic))
             seconds = reader.duration / 1e9
@@ -254,14 +256,34 @@ class BagFrames(FrameSource):
         return self._count
 
     def __iter__(self) -> Iterator[Frame]:
+        found = 0
         with self._open() as reader:
-            connections = [item for item in reader.connections if item.topic == self.topic]
-            for index, (item, recorded, raw) in enumerate(reader.messages(connections)):
-                name = f'{self._bag} {self.topic} message {index}'
-                message = reader.deserialize(raw, item.msgtype)
-                stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
-                yield Frame(_message_image(message, item.msgtype, name), None, stamp or recorded,
-                            name)
+            for frame in self._frames(reader, self.topic):
+                found += 1
+                yield frame
+        # rosbags skips what it cannot make sense of in the middle of a file.
+        if found < self._count:
+            raise MediaError(f'{self._bag} is damaged: {found} of {self._count} messages of '
+                             f'{self.topic} can be read')
+
+    def _frames(self, reader: Any, topic: str) -> Iterator[Frame]:
+        connections = [item for item in reader.connections if item.topic == topic]
+        for index, (item, recorded, raw) in enumerate(reader.messages(connections)):
+            name = f'{self._bag} {topic} message {index}'
+            message = reader.deserialize(raw, item.msgtype)
+            stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+            yield Frame(_message_image(message, item.msgtype, name), None, stamp or recorded, name)
+
+    def _first_readable(self, reader: Any, topics: list[str]) -> str:
+        problems = []
+        for topic in dict.fromkeys(topics):
+            try:
+                if next(self._frames(reader, topic), None) is not None:
+                    return topic
+                problems.append(f'{self._bag} {topic} is empty')
+            except MediaError as error:
+                problems.append(str(error))
+        raise MediaError('\n'.join(problems))
 
     @contextmanager
     def _open(self) -> Iterator[Any]:
@@ -280,17 +302,19 @@ class BagFrames(FrameSource):
             with AnyReader([self._bag], default_typestore=get_typestore(Stores.ROS2_HUMBLE)
                            ) as reader:
                 yield reader
+        except MediaError:
+            raise
         except (AnyReaderError, SerdeError, OSError) as error:
             raise MediaError(f'cannot read the bag {self._bag}: {error}') from error
+        except Exception as error:  # damage also shows as errors of SQLite, of struct, of zstd ...
+            raise MediaError(f'cannot read the bag {self._bag}: it is damaged '
+                             f'({type(error).__name__}: {error})') from error
 
 
 def _message_image(message: Any, msgtype: str, name: str) -> NDArray[np.uint8]:
     if msgtype == 'sensor_msgs/msg/CompressedImage':
         return decode_image(message.data.tobytes(), name)
     try:
-        view = image_view(message.data, message.height, message.width, message.step,
-                          message.encoding)
+        return raw_image(message)
     except ValueError as error:
         raise MediaError(f'cannot read {name}: {error}') from error
-    # A copy where nothing was converted: the view would keep the whole message alive.
-    return np.ascontiguousarray(to_rgb(view, message.encoding))

@@ -29,6 +29,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from rosbags.rosbag2 import Writer
+from rosbags.typesys import Stores
+from rosbags.typesys import get_typestore
 from tiny_bundle import TINY
 from tiny_bundle import write_tiny_bundle
 
@@ -178,6 +181,26 @@ def test_a_damaged_video_is_labelled_as_far_as_it_goes(
     assert 'is damaged' in summary['unreadable'][str(video)]
     assert 5 < summary['frames'] < 35
     assert len(list(read_frames(tmp_path / 'out' / 'a_overlay.webm'))) == summary['frames']
+
+
+def test_a_bag_whose_images_change_size_becomes_one_video(
+        segment: Callable[..., int], tmp_path: Path) -> None:
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    kinds = store.types
+    with Writer(tmp_path / 'bag', version=9) as bag:
+        connection = bag.add_connection('/a', 'sensor_msgs/msg/Image', typestore=store)
+        for index, height in enumerate((96, 96, 64, 128)):
+            header = kinds['std_msgs/msg/Header'](
+                kinds['builtin_interfaces/msg/Time'](1 + index, 0), 'front')
+            message = kinds['sensor_msgs/msg/Image'](
+                header, height, 160, 'rgb8', 0, 480, np.zeros(height * 480, np.uint8))
+            bag.write(connection, (1 + index) * 10**9,
+                      store.serialize_cdr(message, 'sensor_msgs/msg/Image'))
+    assert segment(tmp_path / 'bag', '--save-labels') == 0
+    frames = list(read_frames(tmp_path / 'out' / 'bag_overlay.webm'))
+    assert [frame.image.shape for frame in frames] == [(96, 160, 3)] * 4
+    assert [_labels(tmp_path / 'out' / 'bag_label' / f'{index:06}.png').shape[0]
+            for index in range(4)] == [96, 96, 64, 128]
 
 
 def test_nothing_readable_is_a_failure(segment: Callable[..., int], tmp_path: Path,

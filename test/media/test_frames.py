@@ -13,6 +13,7 @@
 # limitations under the License.
 """Frames of images, folders, videos and bags; and what is said of files that are none."""
 
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -261,6 +262,16 @@ def test_the_first_image_topic_is_taken_unless_one_is_named(tmp_path: Path) -> N
         read_frames(bag, '/chatter')
 
 
+def test_topics_that_cannot_be_read_are_passed_over(tmp_path: Path) -> None:
+    topics = {'/depth': [_wrong_encoding()], '/damaged': [_compressed(TYPES2, b'nonsense')],
+              '/front': [_image(TYPES2, 'rgb8', 7)]}
+    frames = read_frames(_bag2(tmp_path / 'bag', topics))
+    assert [frame.stamp_ns for frame in frames] == [7]
+    del topics['/front']
+    with pytest.raises(MediaError, match='(?s)/depth message 0: unknown.*/damaged message 0: not'):
+        read_frames(_bag2(tmp_path / 'other', topics))
+
+
 def test_a_bag_without_images_lists_its_topics(tmp_path: Path) -> None:
     bag = _bag2(tmp_path / 'bag', {'/chatter': [_text()]})
     with pytest.raises(MediaError, match='any images; its topics are: /chatter'):
@@ -284,10 +295,12 @@ def _too_short() -> Any:
     (_too_short, '100 bytes of data'),
     (lambda: _compressed(TYPES2, b'nonsense'), 'not an image'),
 ])
-def test_a_bad_message_is_named(tmp_path: Path, make: Callable[[], Any], complaint: str) -> None:
+@pytest.mark.parametrize('topic', ['', '/a'])
+def test_a_bad_message_is_named(
+        tmp_path: Path, make: Callable[[], Any], complaint: str, topic: str) -> None:
     bag = _bag2(tmp_path / 'bag', {'/a': [make()]})
     with pytest.raises(MediaError, match=f'bag /a message 0: {complaint}'):
-        list(read_frames(bag))
+        list(read_frames(bag, topic))
 
 
 @pytest.mark.parametrize('name', ['a.bag', 'a.mcap', 'a.db3', 'folder/metadata.yaml'])
@@ -314,6 +327,31 @@ def test_a_bag_cut_short_is_named(tmp_path: Path, storage: StoragePlugin) -> Non
     file.write_bytes(data[:len(data) // 2])
     with pytest.raises(MediaError, match=f'cannot read the bag {bag}'):
         list(read_frames(bag))
+
+
+def test_a_bag_overwritten_in_the_middle_is_damaged(tmp_path: Path) -> None:
+    messages = [_image(TYPES2, 'rgb8', 1 + index) for index in range(40)]
+    bag = _bag2(tmp_path / 'bag', {'/a': messages}, StoragePlugin.MCAP)
+    file, = bag.glob('*.mcap')
+    data = bytearray(file.read_bytes())
+    middle = len(data) // 2
+    data[middle:middle + 20_000] = bytes(20_000)
+    file.write_bytes(data)
+    with pytest.raises(MediaError, match=f'{bag}.* is damaged'):
+        list(read_frames(bag))
+
+
+def test_messages_that_a_bag_has_lost_are_missed(tmp_path: Path) -> None:
+    bag = _bag2(tmp_path / 'bag', {'/a': [_image(TYPES2, 'rgb8', 1 + n) for n in range(9)]})
+    file, = bag.glob('*.db3')
+    with sqlite3.connect(file) as database:
+        database.execute('DELETE FROM messages WHERE id > 6')
+    database.close()
+    seen = []
+    with pytest.raises(MediaError, match='bag is damaged: 6 of 9 messages of /a can be read'):
+        for frame in read_frames(bag):
+            seen.append(frame.stamp_ns)
+    assert seen == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_damaged_message_names_the_bag(tmp_path: Path) -> None:
