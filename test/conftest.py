@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -35,6 +36,9 @@ os.environ['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 101)
 os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 if os.environ.get('ROS_DISTRO') == 'humble':
     os.environ['ROS_LOCALHOST_ONLY'] = '1'  # its only way; later distributions warn about it
+
+# A script's background job ignores Ctrl-C, and so would every process that these tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # On a busy machine any example may take long; none of these tests is about speed.
 settings.register_profile('patient', deadline=None)
