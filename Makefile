@@ -13,7 +13,7 @@ TESTS = $(PREPARE) run,train,test -- pytest
 
 help:
 	@echo 'make demo       show it: a camera, the segmenter and a recorder, over ROS 2; results in out/demo/'
-	@echo '                [VIDEO=file | BAG=folder] [SEED=n] [FRAMES=n]'
+	@echo '                [VIDEO=file | BAG=folder [TOPIC=name]] [SEED=n] [FRAMES=n]'
 	@echo 'make test       run the tests'
 	@echo 'make test-slow  run the tests that take minutes or install packages'
 	@echo 'make lint       check style (ruff) and types (mypy)'
@@ -21,7 +21,7 @@ help:
 
 demo:
 	@$(PREPARE) run -- frm demo $(if $(VIDEO),--video '$(VIDEO)') $(if $(BAG),--bag '$(BAG)') \
-		$(if $(SEED),--seed '$(SEED)') $(if $(FRAMES),--frames '$(FRAMES)')
+		$(if $(TOPIC),--topic '$(TOPIC)') $(if $(SEED),--seed '$(SEED)') $(if $(FRAMES),--frames '$(FRAMES)')
 
 test:
 	@$(TESTS) -m 'not slow'

@@ -32,6 +32,8 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     source = parser.add_mutually_exclusive_group()
     source.add_argument('--video', type=Path, metavar='FILE', help='instead of the rendered drive')
     source.add_argument('--bag', type=Path, metavar='FOLDER', help='instead of the rendered drive')
+    parser.add_argument('--topic', default='', metavar='NAME',
+                        help='image topic of the bag (default: the first that can be read)')
     parser.add_argument('--output', type=Path, default=Path('out/demo'), metavar='FOLDER',
                         help='where the results go (default: %(default)s)')
     parser.add_argument('--frames', type=_count, default=120, metavar='N',
@@ -48,8 +50,6 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
                           ('provider', 'auto')):
         parser.add_argument(f'--{name}', default=default, metavar='NAME',
                             help=f"the segmenter's parameter {name} (default: %(default)s)")
-    parser.add_argument('--domain', type=int, metavar='N',
-                        help='ROS domain (default: one that nobody on this computer uses)')
     parser.set_defaults(run=run)
 
 
@@ -59,16 +59,19 @@ def run(args: argparse.Namespace) -> int:
     from frm_perception.ros.demo.run import Options
     from frm_perception.ros.demo.run import run_demo
 
+    if args.topic and not args.bag:
+        print('frm demo: --topic needs a --bag that has the topic', file=sys.stderr)
+        return 2
     recording = None
     if args.video:
         recording = 'video', args.video
     elif args.bag:
         recording = 'bag', args.bag
     options = Options(
-        recording=recording, output=args.output, frames=args.frames, rate=args.rate,
-        seed=args.seed, size=args.size, model_dir=args.model_dir, backbone=args.backbone,
-        resolution=args.resolution, precision=args.precision, provider=args.provider,
-        domain=args.domain)
+        recording=recording, topic=args.topic, output=args.output, frames=args.frames,
+        rate=args.rate, seed=args.seed, size=args.size, model_dir=args.model_dir,
+        backbone=args.backbone, resolution=args.resolution, precision=args.precision,
+        provider=args.provider)
     try:
         print(run_demo(options))
     except DemoError as error:
@@ -86,8 +89,8 @@ def _count(text: str) -> int:
 
 def _rate(text: str) -> float:
     value = float(text)
-    if not 0 < value <= 1000:
-        raise argparse.ArgumentTypeError(f'{text!r} is not within 0 to 1000')
+    if not 1 <= value <= 1000:
+        raise argparse.ArgumentTypeError(f'{text!r} is not within 1 to 1000')
     return value
 
 

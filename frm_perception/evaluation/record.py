@@ -24,14 +24,18 @@ from pathlib import Path
 
 import numpy as np
 
+ROS_PACKAGES = ('ros-rclpy', 'ros-fastrtps', 'ros-rmw-fastrtps-cpp')
+"""What carries images where ROS comes from wheels; an installed ROS has its ``ros_distro``."""
+
 
 def provenance(packages: Sequence[str]) -> dict[str, object]:
     """
-    Return machine, commit and versions, for a JSON file.
+    Return machine, commit, ROS distribution (if one is sourced) and versions, for a JSON file.
 
     :param packages: distributions whose versions matter; one that is not installed is left out.
     """
-    return {'machine': _machine(), 'commit': _commit(), 'versions': _versions(packages)}
+    return {'machine': _machine(), 'commit': _commit(),
+            'ros_distro': os.environ.get('ROS_DISTRO'), 'versions': _versions(packages)}
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:

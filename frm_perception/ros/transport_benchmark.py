@@ -43,6 +43,7 @@ from rclpy.utilities import get_rmw_implementation_identifier
 from sensor_msgs.msg import Image
 from tqdm import tqdm
 
+from frm_perception.evaluation.record import ROS_PACKAGES
 from frm_perception.evaluation.record import percentiles
 from frm_perception.evaluation.record import provenance
 from frm_perception.ros.children import Children
@@ -54,7 +55,7 @@ from frm_perception.ros.private_system import shared_memory_warning
 from frm_perception.runtime.share import share_folder
 
 SIZES = ((640, 480), (1920, 1080))
-_PACKAGES = ('ros-rclpy', 'ros-fastrtps', 'ros-rmw-fastrtps-cpp', 'numpy')
+_PACKAGES = (*ROS_PACKAGES, 'numpy')
 _START_SECONDS = 20.0
 _QUIET_SECONDS = 1.0
 _WARM_UP = 'warm-up'

@@ -25,6 +25,7 @@ from rclpy.qos import qos_profile_sensor_data
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
+from frm_perception.media.files import MediaError
 from frm_perception.media.frames import Frame
 from frm_perception.ros.children import report
 from frm_perception.ros.demo.source import Source
@@ -37,6 +38,7 @@ def main(arguments: list[str]) -> None:
     """
     Publish a source's frames; reports 'ready' when somebody listens, 'sent' and 'done'.
 
+    Of a recording that turns out to be damaged it reports 'unreadable' with the reason, and ends.
     Begins at the first line of standard input and stays until the end of it: a publisher that
     goes takes with it what has not been read.
     """
@@ -45,6 +47,8 @@ def main(arguments: list[str]) -> None:
     node = Node('camera')
     try:
         _publish(node, source)
+    except MediaError as error:
+        report('unreadable', reason=str(error))
     finally:
         node.destroy_node()
         rclpy.try_shutdown()

@@ -35,6 +35,9 @@ from frm_perception.ros.image_messages import read_image
 
 LABEL_TOPIC = 'camera/segmentation/label'
 DRIVABLE_TOPIC = 'camera/segmentation/drivable'
+ANSWER_PIXEL_BYTES = 2
+"""What the recorder writes for a pixel of an answered image: label and drivable mask."""
+
 _QOS = QoSProfile(depth=10)
 
 

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from frm_perception.media.files import MediaError
 from frm_perception.ros.children import Child
 from frm_perception.ros.children import Children
 from frm_perception.ros.demo.source import Source
@@ -85,6 +86,7 @@ def record(source: Source, parameters: Sequence[str], answers: Path, children: C
     :param children: starts the processes; they are gone on return.
     :param profile: environment of those who publish images, beside what all have.
     :raises frm_perception.ros.children.ChildError: a process failed.
+    :raises frm_perception.media.files.MediaError: a frame of the source cannot be read.
     """
     publishing = {**os.environ, **profile}
     supervisor = Supervisor()
@@ -143,6 +145,8 @@ class _Stream:
             if found['event'] == 'sent':
                 self._sent.append(found['stamp'])
                 self._progress.update()
+            elif found['event'] == 'unreadable':
+                raise MediaError(f'{found["reason"]}; {len(self._sent)} frames were played')
             elif found['event'] == 'done':
                 seconds = found['seconds']
         for found in self._recorder.reports():

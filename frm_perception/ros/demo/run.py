@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from pathlib import Path
 
 from rclpy.utilities import get_rmw_implementation_identifier
 
+from frm_perception.evaluation.record import ROS_PACKAGES
 from frm_perception.evaluation.record import percentiles
 from frm_perception.evaluation.record import provenance
 from frm_perception.media.files import MediaError
@@ -37,8 +39,10 @@ from frm_perception.ros.demo.drawing import SHEET
 from frm_perception.ros.demo.drawing import VIDEO
 from frm_perception.ros.demo.drawing import Accuracy
 from frm_perception.ros.demo.drawing import Drawing
+from frm_perception.ros.demo.recorder import ANSWER_PIXEL_BYTES
 from frm_perception.ros.demo.recording import Recording
 from frm_perception.ros.demo.recording import record
+from frm_perception.ros.demo.source import DRIVE_PIXEL_BYTES
 from frm_perception.ros.demo.source import Source
 from frm_perception.ros.demo.source import open_recording
 from frm_perception.ros.demo.source import render_drive
@@ -54,8 +58,7 @@ from frm_perception.runtime.share import share_folder
 SUMMARY = 'summary.json'
 LOGS = 'logs'
 _IMAGE_PUBLISHERS = 2
-_PACKAGES = ('frm_perception', 'rclpy', 'ros-fastrtps', 'onnxruntime', 'numpy',
-             'opencv-python-headless')
+_PACKAGES = ('frm_perception', *ROS_PACKAGES, 'onnxruntime', 'numpy', 'opencv-python-headless')
 
 
 class DemoError(RuntimeError):
@@ -68,6 +71,7 @@ class Options:
     What is asked for.
 
     :param recording: 'video' or 'bag' and its path; None renders a drive.
+    :param topic: image topic of a bag; '' takes the first one that can be read.
     :param output: folder for the results.
     :param frames: at most so many frames are published.
     :param rate: so many a second.
@@ -75,10 +79,10 @@ class Options:
     :param size: of the rendered drive, (height, width) in pixels.
     :param model_dir: folder of bundles; None takes the package's.
     :param backbone: as the segmenter's parameter of that name, like the three below.
-    :param domain: ROS domain; None takes one that is not in use.
     """
 
     recording: tuple[str, Path] | None
+    topic: str
     output: Path
     frames: int
     rate: float
@@ -89,7 +93,6 @@ class Options:
     resolution: str
     precision: str
     provider: str
-    domain: int | None
 
     def node_arguments(self) -> list[str]:
         """Return the segmenter's ROS arguments."""
@@ -114,8 +117,12 @@ def run_demo(options: Options) -> str:
         bundle = find_bundle(options.model_dir or share_folder('models'), options.backbone,
                              options.precision)
         parse_resolution(options.resolution, bundle)
-        source = (None if options.recording is None else
-                  open_recording(*options.recording, options.frames, options.rate))
+        source, size = None, options.size
+        if options.recording is not None:
+            source, size = open_recording(
+                *options.recording, options.frames, options.rate, options.topic)
+        require_space(options.frames if source is None else source.count, size,
+                      rendered=source is None)
     except (OSError, ValueError) as error:
         raise DemoError(str(error)) from error
     try:
@@ -130,7 +137,7 @@ def _run(options: Options, bundle: Bundle, source: Source | None, scratch: Path,
          children: Children) -> str:
     if source is None:
         source = render_drive(scratch, options.seed, options.size, options.frames, options.rate)
-    domain = free_domain() if options.domain is None else options.domain
+    domain = free_domain()
     if warning := shared_memory_warning(_IMAGE_PUBLISHERS):
         print(f'Warning: {warning}', file=sys.stderr)
     print(f'starting camera, segmenter and recorder in ROS domain {domain}, seen by this computer '
@@ -154,6 +161,26 @@ def _run(options: Options, bundle: Bundle, source: Source | None, scratch: Path,
         'per_frame': drawing.frames,
     })
     return _report(recording, accuracy, options.output)
+
+
+def require_space(count: int, size: tuple[int, int], rendered: bool) -> None:
+    """
+    Check that the demo's temporary files have room: all answers, and the frames of a drive.
+
+    :param count: of frames.
+    :param size: (height, width) of a frame.
+    :param rendered: the frames are of a drive, which is rendered into files beforehand.
+    :raises OSError: they have not; the message says what to do.
+    """
+    height, width = size
+    needed = count * height * width * (ANSWER_PIXEL_BYTES + rendered * DRIVE_PIXEL_BYTES)
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free
+    if free < needed * 1.1:
+        raise OSError(
+            f'{count} frames of {width}x{height} take {needed / 2**20:.0f} MiB, but {folder} has '
+            f'{free / 2**20:.0f} MiB free; ask for fewer frames, or let TMPDIR name another '
+            f'folder')
 
 
 def _profile() -> dict[str, str]:
@@ -180,7 +207,8 @@ def _environment(environment: Mapping[str, str]) -> Iterator[None]:
 def _source_summary(options: Options, source: Source) -> dict[str, object]:
     common = {'rate': source.rate, 'frames': source.count}
     if options.recording is not None:
-        return {source.kind: str(source.path), **common}
+        topic = {'topic': source.topic} if source.topic else {}
+        return {source.kind: str(source.path), **topic, **common}
     return {'rendered_drive': options.seed, 'size': list(options.size), **common}
 
 

@@ -16,8 +16,6 @@
 from __future__ import annotations
 
 import math
-import shutil
-from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,8 +35,8 @@ from frm_perception.scenes import RenderedDrive
 _IMAGES = 'images.npy'
 _LABELS = 'labels.npy'
 
-
-_READERS: dict[str, Callable[[Path], FrameSource]] = {'video': VideoFrames, 'bag': BagFrames}
+DRIVE_PIXEL_BYTES = 4
+"""What :func:`render_drive` writes for a pixel: its colour and its label."""
 
 
 @dataclass(frozen=True)
@@ -51,42 +49,53 @@ class Source:
     :param count: at most so many frames.
     :param rate: frames a second. Of a video or bag that has more, those are left out that a
         camera of this rate would not have taken.
+    :param topic: image topic of a bag; '' for what has none.
     """
 
     kind: str
     path: Path
     count: int
     rate: float
+    topic: str = ''
 
     def __iter__(self) -> Iterator[Frame]:
         frames = (_read_drive(self.path) if self.kind == 'drive'
-                  else at_rate(_READERS[self.kind](self.path), self.rate))
+                  else at_rate(_reader(self.kind, self.path, self.topic), self.rate))
         return islice(frames, self.count)
 
     def arguments(self) -> list[str]:
         """Return what :meth:`parse` turns back into this source."""
-        return [self.kind, str(self.path), str(self.count), str(self.rate)]
+        return [self.kind, str(self.path), str(self.count), str(self.rate), self.topic]
 
     @classmethod
     def parse(cls, arguments: list[str]) -> Source:
         """Return the source that wrote these arguments."""
-        kind, path, count, rate = arguments
-        return cls(kind, Path(path), int(count), float(rate))
+        kind, path, count, rate, topic = arguments
+        return cls(kind, Path(path), int(count), float(rate), topic)
 
 
-def open_recording(kind: str, path: Path, count: int, rate: float) -> Source:
+def open_recording(kind: str, path: Path, count: int, rate: float,
+                   topic: str = '') -> tuple[Source, tuple[int, int]]:
     """
-    Return the source that plays a 'video' or a 'bag'.
+    Return the source that plays a 'video' or a 'bag', and (height, width) of its first frame.
 
+    :param topic: image topic of a bag; '' takes the first one that can be read.
     :raises frm_perception.media.files.MediaError: it cannot be read.
     """
     if not path.exists():
         raise MediaError(f'{path} does not exist')
-    frames = _READERS[kind](path)
-    if next(iter(frames), None) is None:
+    frames = _reader(kind, path, topic)
+    first = next(iter(frames), None)
+    if first is None:
         raise MediaError(f'{path} holds no frame')
     expected = math.ceil(len(frames) * min(rate / frames.rate, 1.0))
-    return Source(kind, path, min(count, max(expected, 1)), rate)
+    source = Source(kind, path, min(count, max(expected, 1)), rate,
+                    frames.topic if isinstance(frames, BagFrames) else '')
+    return source, (first.image.shape[0], first.image.shape[1])
+
+
+def _reader(kind: str, path: Path, topic: str) -> FrameSource:
+    return BagFrames(path, topic) if kind == 'bag' else VideoFrames(path)
 
 
 def at_rate(frames: Iterable[Frame], rate: float) -> Iterator[Frame]:
@@ -94,7 +103,7 @@ def at_rate(frames: Iterable[Frame], rate: float) -> Iterator[Frame]:
     period = 1e9 / rate
     due = -np.inf
     for frame in frames:
-        # A recording's stamps jitter: half of a typical frame early is still in time.
+        # A recording's stamps jitter: a tenth of the camera's period early is still in time.
         if frame.stamp_ns < due - 0.1 * period:
             continue
         yield frame
@@ -108,16 +117,8 @@ def render_drive(folder: Path, seed: int, size: tuple[int, int], count: int,
     Render a drive into files beforehand, so that rendering takes no time from the segmenter.
 
     :param size: (height, width) in pixels.
-    :raises OSError: no room in the folder.
     """
     height, width = size
-    needed = count * height * width * 4
-    free = shutil.disk_usage(folder).free
-    if free < needed * 1.1:
-        raise OSError(
-            f'{count} frames of {width}x{height} take {needed / 2**20:.0f} MiB, but {folder} has '
-            f'{free / 2**20:.0f} MiB free; ask for fewer frames, or let TMPDIR name another '
-            f'folder')
     drive = RenderedDrive(seed, height, width, count, rate)
     images = np.lib.format.open_memmap(
         folder / _IMAGES, 'w+', np.uint8, (count, height, width, 3))

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -37,6 +38,7 @@ from rosbags.typesys import get_typestore
 from frm_perception.media.files import write_image
 from frm_perception.media.frames import read_frames
 from frm_perception.media.video import VideoWriter
+from frm_perception.ros.demo.run import require_space
 
 _REPOSITORY = Path(__file__).parents[3]
 _RED = (255, 0, 0)
@@ -182,10 +184,13 @@ def test_a_bag_is_played_even_if_its_images_change_size(tmp_path: Path, models: 
                 header, image.shape[0], 160, 'rgb8', 0, 480, image.reshape(-1))
             bag.write(connection, stamp, store.serialize_cdr(message, 'sensor_msgs/msg/Image'))
 
-    status, text, errors = run_demo(tmp_path, models, '--bag', tmp_path / 'bag')
+    status, text, errors = run_demo(
+        tmp_path, models, '--bag', tmp_path / 'bag', '--topic', '/front/image_raw')
 
     assert status == 0, errors
-    assert check_results(tmp_path, text)['frames']['sent'] == 6
+    summary = check_results(tmp_path, text)
+    assert summary['frames']['sent'] == 6
+    assert summary['source']['topic'] == '/front/image_raw'
 
 
 def test_a_recording_that_cannot_be_read_is_an_error_before_anything_starts(
@@ -196,6 +201,41 @@ def test_a_recording_that_cannot_be_read_is_an_error_before_anything_starts(
     assert text == ''
     assert errors == f'frm demo: {tmp_path / "none.mp4"} does not exist\n'
     assert not (tmp_path / 'out').exists()
+
+
+def test_a_video_damaged_in_the_middle_is_named_with_how_far_it_goes(
+        tmp_path: Path, models: Path) -> None:
+    video = tmp_path / 'road.webm'
+    random = np.random.default_rng(0)
+    with VideoWriter(video, 20.0) as writer:
+        for _ in range(40):
+            writer.write(random.integers(0, 256, (96, 160, 3), np.uint8))
+    data = video.read_bytes()
+    video.write_bytes(data[:len(data) // 2])
+
+    status, text, errors = run_demo(tmp_path, models, '--video', video, '--rate', 20)
+
+    assert (status, text) == (1, '')
+    assert re.search(rf'frm demo: {video} is damaged: (\d+) of 40 frames can be read; \1 frames '
+                     rf'were played\n$', errors)
+    assert 'Traceback' not in errors
+    assert not processes_with(tmp_path / 'tmp')
+
+
+def test_temporary_files_without_room_are_an_error_before_anything_starts(
+        tmp_path: Path, models: Path) -> None:
+    status, text, errors = run_demo(
+        tmp_path, models, '--frames', 10**9, '--size', '9999x9999')
+
+    assert (status, text) == (1, '')
+    assert 'ask for fewer frames' in errors
+    assert not (tmp_path / 'out').exists()
+
+
+def test_the_answers_to_a_recording_need_room_too() -> None:
+    require_space(1, (96, 160), rendered=False)
+    with pytest.raises(OSError, match='1000000000 frames of 9999x9999 take'):
+        require_space(10**9, (9999, 9999), rendered=False)
 
 
 def test_a_wrong_model_or_resolution_is_an_error_before_anything_starts(

@@ -18,7 +18,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies
 
@@ -78,9 +77,3 @@ def test_a_rendered_drive_comes_back_from_its_files_as_it_was_rendered(tmp_path:
         np.testing.assert_array_equal(frame.image, scene.image)
         assert frame.labels is not None
         np.testing.assert_array_equal(frame.labels, scene.labels)
-
-
-def test_a_drive_too_large_for_the_disk_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match='ask for fewer frames'):
-        render_drive(tmp_path, seed=0, size=(9999, 9999), count=10**6, rate=10.0)
-    assert not list(tmp_path.iterdir())
