@@ -11,11 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""
-From camera pixels to network pixels and back.
-
-Coordinates are continuous: pixel ``i`` covers ``[i, i + 1)`` and its centre is at ``i + 0.5``.
-"""
+"""From a camera's image to a network's input."""
 
 from __future__ import annotations
 
@@ -94,15 +90,3 @@ class Letterbox:
                    region)
         out[height:] = padding
         out[:height, width:] = padding
-
-    def to_network(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Map (..., 2) camera coordinates (y, x) to the network's input."""
-        return points * self._scale()
-
-    def to_image(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Map (..., 2) coordinates (y, x) of the network's input back to the camera."""
-        return points / self._scale()
-
-    def _scale(self) -> NDArray[np.float64]:
-        # Each axis by itself: rounding the content to whole pixels scales them differently.
-        return np.array(self.content, np.float64) / np.array(self.image, np.float64)
