@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
@@ -28,6 +29,7 @@ from rclpy.qos import ReliabilityPolicy
 from rclpy.qos import qos_policy_name_from_kind
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
 
@@ -36,13 +38,16 @@ from frm_perception.ros.label_info import publish_label_info
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
+    from rclpy.event_handler import UnsupportedEventTypeError
 except ImportError:  # ROS 2 Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
+    from rclpy.qos_event import UnsupportedEventTypeError
 
-OUTPUTS = ('label', 'drivable')
+OUTPUTS = {'label': Image, 'drivable': Image, 'camera_info': CameraInfo}
+"""What is published below `<camera>/segmentation`, and its type."""
 
 Message = Any
-"""`sensor_msgs/Image` or `sensor_msgs/CompressedImage`."""
+"""`sensor_msgs/Image`, `sensor_msgs/CompressedImage` or `sensor_msgs/CameraInfo`."""
 
 _TRANSPORTS: dict[str, tuple[type[Message], str]] = {
     'raw': (Image, 'image_raw'),
@@ -59,7 +64,7 @@ def _depth_one(reliability: ReliabilityPolicy) -> QoSProfile:
 
 class CameraTopics:
     """
-    One camera's side of the node: outputs from configure to cleanup, the input while active.
+    One camera's side of the node: outputs from configure to cleanup, the inputs while active.
 
     :param node: creates and owns the entities.
     :param camera: prefix of the topics.
@@ -70,17 +75,27 @@ class CameraTopics:
         self._node = node
         self._message_type, suffix = _TRANSPORTS[transport]
         self._name = f'{camera}/{suffix}'
-        self._subscription: Subscription | None = None
+        self._subscriptions: list[Subscription] = []
         self._outputs = f'{camera}/segmentation'
         self._publishers: dict[str, LifecyclePublisher] = {}
         self._label_info: Publisher | None = None
+        self._info_name = f'{camera}/camera_info'
         self.input = node.resolve_topic_name(self._name)
+        self.info_input = node.resolve_topic_name(self._info_name)
+        self.camera_info: CameraInfo | None = None
+        """The newest since activation. The executor's thread writes, the worker's reads."""
+        self.lost: int | None = 0
+        """
+        Images that the middleware says never came; None where it cannot tell.
+
+        FastDDS does not count those that a newer one replaced before this process took them.
+        """
 
     def open(self, space: LabelSpace) -> None:
         """Create the outputs; publish the label space, latched, where vision_msgs is there."""
-        for output in OUTPUTS:
+        for output, message_type in OUTPUTS.items():
             self._publishers[output] = self._node.create_lifecycle_publisher(
-                Image, f'{self._outputs}/{output}', _depth_one(ReliabilityPolicy.RELIABLE),
+                message_type, f'{self._outputs}/{output}', _depth_one(ReliabilityPolicy.RELIABLE),
                 qos_overriding_options=QoSOverridingOptions.with_default_policies())
         self._label_info = publish_label_info(
             self._node, f'{self._outputs}/label_info', space)
@@ -90,22 +105,35 @@ class CameraTopics:
         """Whether the label space could be published."""
         return self._label_info is not None
 
-    def publish(self, output: str, message: Image) -> None:
+    def publish(self, output: str, message: Image | CameraInfo) -> None:
         """Publish one of :data:`OUTPUTS`."""
         self._publishers[output].publish(message)
 
     def subscribe(self, callback: Callable[[Message], None]) -> None:
-        """Begin to take frames; `callback` runs on the executor's thread."""
-        self._subscription = self._node.create_subscription(
-            self._message_type, self._name, callback, _depth_one(ReliabilityPolicy.BEST_EFFORT),
-            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible_qos),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies())
+        """Begin to take frames and camera infos; `callback` runs on the executor's thread."""
+        self._subscribe(CameraInfo, self._info_name, self._take_camera_info, self.info_input)
+        try:
+            self._subscribe(self._message_type, self._name, callback, self.input,
+                            self._on_message_lost)
+        except UnsupportedEventTypeError:
+            self.lost = None
+            self._subscribe(self._message_type, self._name, callback, self.input)
+
+    def _subscribe(self, message_type: type[Message], name: str,
+                   callback: Callable[[Message], None], topic: str,
+                   message_lost: Callable[[Any], None] | None = None) -> None:
+        self._subscriptions.append(self._node.create_subscription(
+            message_type, name, callback, _depth_one(ReliabilityPolicy.BEST_EFFORT),
+            event_callbacks=SubscriptionEventCallbacks(
+                incompatible_qos=partial(self._on_incompatible_qos, topic),
+                message_lost=message_lost),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies()))
 
     def unsubscribe(self) -> None:
-        """Stop taking frames."""
-        if self._subscription is not None:
-            self._node.destroy_subscription(self._subscription)
-            self._subscription = None
+        """Stop taking frames, and forget the camera info: it may change meanwhile."""
+        while self._subscriptions:
+            self._node.destroy_subscription(self._subscriptions.pop())
+        self.camera_info = None
 
     def close(self) -> None:
         """Destroy every entity, also where :meth:`open` did not come to its end."""
@@ -131,10 +159,17 @@ class CameraTopics:
         return (f'it has {len(publishers)} publisher(s), which send nothing, or images that the '
                 'DDS loses on the way (see config/fastdds_shm.xml for FastDDS)')
 
-    def _on_incompatible_qos(self, event: Any) -> None:
+    def _take_camera_info(self, message: CameraInfo) -> None:
+        self.camera_info = message
+
+    def _on_message_lost(self, event: Any) -> None:
+        assert self.lost is not None, 'only a middleware that can tell sends this event'
+        self.lost += event.total_count_change
+
+    def _on_incompatible_qos(self, topic: str, event: Any) -> None:
         policy = qos_policy_name_from_kind(event.last_policy_kind)
         self._node.get_logger().warning(
-            f'a publisher of {self.input} offers less than this node asks for ({policy}); no '
-            f'image of it will arrive. Remedy: start this node with the parameter qos_overrides.'
-            f'{self.input}.subscription.{policy.lower()} set to what the publisher offers, or '
-            'change the publisher')
+            f'a publisher of {topic} offers less than this node asks for ({policy}); no message '
+            'of it will arrive. Remedy: start this node with the parameter qos_overrides.'
+            f'{topic}.subscription.{policy.lower()} set to what the publisher offers, or change '
+            'the publisher')

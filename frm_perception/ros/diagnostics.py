@@ -68,6 +68,8 @@ class CameraRecord:
     :param last_problem: what was wrong with the latest frame that got no answer for a fault.
     :param reported: the counts when the status was last made.
     :param logged: the counts when drops were last logged.
+    :param logged_lost: the images lost when that was last logged.
+    :param unfit_infos: images whose size is not that of the camera info known then.
     """
 
     topic: str
@@ -77,14 +79,17 @@ class CameraRecord:
     last_problem: str = ''
     reported: FrameCounts = FrameCounts()
     logged: FrameCounts = FrameCounts()
+    logged_lost: int = 0
+    unfit_infos: int = 0
 
 
 def camera_status(
-        node: Node, camera: str, record: CameraRecord, counts: FrameCounts,
+        node: Node, camera: str, record: CameraRecord, counts: FrameCounts, lost: int | None,
         silence: float | None) -> DiagnosticStatus:
     """
     Return one camera's status and remember its counts for the next.
 
+    :param lost: images that never reached the node; None where the middleware cannot tell.
     :param silence: seconds since the last message where that is too long; else None.
     """
     before, record.reported = record.reported, counts
@@ -110,6 +115,8 @@ def camera_status(
         'malformed': counts.malformed,
         'failed': counts.failed,
         'in_flight': counts.in_flight,
+        'lost': 'unknown' if lost is None else lost,
+        'unfit_camera_infos': record.unfit_infos,
         **_percentile_values('latency', latency),
         **_percentile_values('inference', record.inference.percentiles()),
         'last_problem': record.last_problem,

@@ -22,7 +22,10 @@ from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode
+from std_msgs.msg import Header
 
+from frm_perception.ros.camera_info import CameraInfoMismatch
+from frm_perception.ros.camera_info import camera_info_for
 from frm_perception.ros.camera_topics import CameraTopics
 from frm_perception.ros.camera_topics import Message
 from frm_perception.ros.compressed_images import check_compressed_image
@@ -111,6 +114,9 @@ class Session:
         for topics in self._topics.values():
             topics.unsubscribe()
         self._worker.stop()
+        for camera, record in self._records.items():
+            # What waited was dropped because of this, and not for newer images.
+            record.logged = self._mailboxes.counts(camera)
 
     def close(self) -> None:
         """Stop, destroy the topics and free the engine."""
@@ -122,7 +128,9 @@ class Session:
             self._segmenter = None
 
     def log_conditions(self) -> None:
-        """Log, once in a while, cameras that are silent for too long or faster than answers."""
+        """Log, once in a while, what is wrong with an active camera's images on their way."""
+        if not self.active:
+            return
         for camera, topics in self._topics.items():
             silence = self._silence(camera)
             if silence is not None and self._throttle.allows(camera, 'silence'):
@@ -136,6 +144,12 @@ class Session:
                     f'{counts.received - record.logged.received} images '
                     f'{counts.dropped - record.logged.dropped} were dropped for newer ones')
                 record.logged = counts
+            lost = (topics.lost or 0) - record.logged_lost
+            if lost > 0 and self._throttle.allows(camera, 'lost'):
+                self._logger.warning(
+                    f'{lost} images on {topics.input} never arrived, says the middleware (see '
+                    'config/fastdds_shm.xml for FastDDS)')
+                record.logged_lost += lost
 
     def statuses(self) -> list[DiagnosticStatus]:
         """Return the engine's status and one for each camera."""
@@ -143,7 +157,7 @@ class Session:
         for camera, record in self._records.items():
             statuses.append(camera_status(
                 self._node, camera, record, self._mailboxes.counts(camera),
-                self._silence(camera)))
+                self._topics[camera].lost, self._silence(camera)))
         return statuses
 
     def _silence(self, camera: str) -> float | None:
@@ -196,9 +210,30 @@ class Session:
         topics = self._topics[camera]
         topics.publish('label', mono8_message(message.header, answer.labels))
         topics.publish('drivable', mono8_message(message.header, answer.drivable))
+        self._publish_camera_info(
+            camera, message.header, (image.shape[0], image.shape[1]), answer.labels.shape)
         record = self._records[camera]
         record.inference.add(answer.timings['infer'])
         record.latency.add(self._age_ms(message))
+
+    def _publish_camera_info(
+            self, camera: str, header: Header, image: tuple[int, int], labels: tuple[int, ...]
+    ) -> None:
+        """Worker's thread: publish what the camera is to the label image, where that is known."""
+        topics, record = self._topics[camera], self._records[camera]
+        info = topics.camera_info
+        if info is None:
+            return
+        try:
+            scaled = camera_info_for(info, header, image, (labels[0], labels[1]))
+        except CameraInfoMismatch as error:
+            record.unfit_infos += 1
+            if self._throttle.allows(camera, 'camera_info'):
+                self._logger.warning(
+                    f'the camera info on {topics.info_input} is not used: {error} '
+                    f'({record.unfit_infos} images so far)')
+        else:
+            topics.publish('camera_info', scaled)
 
     def _age_ms(self, message: Message) -> float:
         """Return the milliseconds from the message's stamp to now on the node's clock."""

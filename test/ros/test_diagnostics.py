@@ -15,9 +15,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
+import pytest
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 from node_process import DEEP
@@ -30,6 +32,8 @@ from node_process import wait_until
 from rclpy.qos import QoSProfile
 from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Header
+
+from frm_perception.ros.private_system import PROFILE_VARIABLE
 
 RED = np.full((40, 60, 3), (255, 0, 0), np.uint8)
 
@@ -113,6 +117,28 @@ def test_an_active_node_without_images_warns_with_the_topic_and_its_publishers(
         status, _ = diagnostics.next_status('front')
         assert status.level == DiagnosticStatus.WARN
         assert status.message.startswith('no image for')
+
+
+@pytest.mark.skipif(PROFILE_VARIABLE in os.environ, reason='a profile may let no image get lost')
+def test_images_lost_on_the_way_are_counted(
+        probe: Probe, models: Path, tmp_path: Path) -> None:
+    """Large images, most of which FastDDS loses; it notices when a small one comes through."""
+    large = np.zeros((1200, 1920, 3), np.uint8)
+    with SegmenterProcess(
+            probe, tmp_path / 'log', model_dir=models
+    ) as node, Diagnostics(probe, node) as diagnostics:
+        assert node.change_state('configure') and node.change_state('activate')
+        with node.camera('camera') as camera:
+            camera.answering()
+
+            def lost() -> bool:
+                for _ in range(10):
+                    camera.publisher.publish(image_message(large, 'rgb8'))
+                camera.answering()
+                return int(diagnostics.next_status('camera')[1]['lost']) > 0
+
+            wait_until(lost, 'images that got lost')
+            wait_until(lambda: 'never arrived, says the middleware' in node.log(), 'a word on it')
 
 
 def test_incompatible_qos_is_reported_with_the_remedy(

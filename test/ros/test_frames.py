@@ -300,6 +300,34 @@ def test_with_a_slow_model_the_newest_frame_wins(probe: Probe, tmp_path: Path) -
             wait_until(lambda: 'were dropped for newer ones' in node.log(), 'a word of the drops')
 
 
+def test_frames_dropped_by_deactivate_are_not_said_to_be_dropped_for_newer_ones(
+        probe: Probe, tmp_path: Path) -> None:
+    """One frame each of two cameras: none is newer, but one has to wait for the other."""
+    write_slow_bundle(tmp_path / 'models')
+    names = ('front', 'rear')
+    with SegmenterProcess(
+            probe, tmp_path / 'log', cameras=list(names), model_dir=tmp_path / 'models',
+            overrides={f'{name}/image_raw': RELIABLE for name in names}
+    ) as node, Diagnostics(probe, node) as diagnostics:
+        assert node.change_state('configure')
+        with node.camera('front', qos=DEEP) as front, node.camera('rear', qos=DEEP) as rear:
+
+            def dropped() -> bool:
+                assert node.change_state('activate')
+                for camera in (front, rear):
+                    camera.connected().publisher.publish(image_message(scene(), 'rgb8'))
+                assert node.change_state('deactivate')
+                front.disconnected()
+                rear.disconnected()
+                return any(diagnostics.next_status(name)[1]['dropped'] != '0' for name in names)
+
+            wait_until(dropped, 'a frame that deactivate drops')
+            assert node.change_state('activate')
+            for name in names:
+                diagnostics.next_status(name)
+        assert 'were dropped for newer ones' not in node.log()
+
+
 def test_a_frame_that_fails_is_counted_and_the_next_one_answered(
         probe: Probe, tmp_path: Path) -> None:
     write_fragile_bundle(tmp_path / 'models')
