@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import threading
 
+from hypothesis import HealthCheck
 from hypothesis import given
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from frm_perception.ros.mailbox import FrameCounts
@@ -83,6 +85,7 @@ ACTIONS = st.lists(st.tuples(
     st.sampled_from(['a', 'b']), st.sampled_from(list(Outcome))))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ACTIONS)
 def test_every_received_frame_is_in_exactly_one_place(
         actions: list[tuple[str, str, Outcome]]) -> None:
