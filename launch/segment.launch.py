@@ -20,18 +20,21 @@ An argument that is not given leaves its parameter to `params_file`.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from collections.abc import Sequence
+from itertools import cycle
+from itertools import islice
 from pathlib import Path
 
 from launch.actions import DeclareLaunchArgument
 from launch.actions import EmitEvent
+from launch.actions import LogInfo
 from launch.actions import OpaqueFunction
 from launch.actions import RegisterEventHandler
 from launch.actions import TimerAction
 from launch.event_handlers import OnProcessExit
 from launch.event_handlers import OnProcessStart
 from launch.events import matches_action
-from launch.events.process import ProcessStarted
 from launch.substitutions import PathJoinSubstitution
 from launch_ros.actions import LifecycleNode
 from launch_ros.event_handlers import OnStateTransition
@@ -41,6 +44,7 @@ from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 from lifecycle_msgs.msg import Transition
 
+from frm_perception.ros.private_system import PROFILE_VARIABLE
 from launch import Action
 from launch import LaunchContext
 from launch import LaunchDescription
@@ -49,9 +53,9 @@ from launch import LaunchDescriptionEntity
 PACKAGE = 'frm_perception'
 RESPAWN_DELAY_S = 2.0
 ASK_AGAIN_S = 5.0
+MOST_REQUESTS = 12
 YES_NO = ['true', 'false', 'True', 'False']
 FROM_FILE = 'Not given: as params_file says.'
-PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
 
 PARAMETERS = (
     DeclareLaunchArgument(
@@ -82,12 +86,14 @@ ARGUMENTS = (
     DeclareLaunchArgument(
         'cameras', default_value='',
         description='Names of cameras, separated by commas: for each C the node reads C/image_raw '
-                    'and publishes C/segmentation/label and C/segmentation/drivable. '
+                    'and publishes C/segmentation/label and C/segmentation/drivable (and, where '
+                    'there is C/camera_info, C/segmentation/camera_info). '
                     f'{FROM_FILE}'),
     DeclareLaunchArgument(
         'image_topic', default_value='',
         description='Topic of the images instead of C/image_raw; {camera} in it stands for the '
                     "camera's name, which several cameras need: /sensors/{camera}/image. "
+                    'C/camera_info becomes its sibling, here /sensors/{camera}/camera_info. '
                     'With transport compressed, /compressed is added. Where it is given and '
                     'cameras is not, there is one camera, called camera.'),
     *PARAMETERS,
@@ -170,17 +176,21 @@ def _remappings(image_topic: str, cameras: list[str]) -> list[tuple[str, str]]:
     if len(cameras) > 1 and '{camera}' not in image_topic:
         raise ValueError(f'image_topic: {image_topic} would be the topic of all of '
                          f'{", ".join(cameras)}; write {{camera}} where their names belong')
+    # image_transport, too, looks for camera_info beside the images.
+    info_topic = image_topic[:image_topic.rfind('/') + 1] + 'camera_info'
     # The transport may be the file's: a rule for a topic that the node does not use does nothing.
-    return [(f'{camera}/image_raw{suffix}', image_topic.replace('{camera}', camera) + suffix)
-            for camera in cameras for suffix in ('', '/compressed')]
+    topics = {'image_raw': image_topic, 'image_raw/compressed': f'{image_topic}/compressed',
+              'camera_info': info_topic}
+    return [(f'{camera}/{name}', topic.replace('{camera}', camera))
+            for camera in cameras for name, topic in topics.items()]
 
 
 def _dds_profile(context: LaunchContext) -> dict[str, str] | None:
     """Return the variable that gives Fast DDS room for images, unless the user has a profile."""
-    if any(os.environ.get(name) for name in PROFILE_VARIABLES):
+    if os.environ.get(PROFILE_VARIABLE):
         return None
     profile = Path(FindPackageShare(PACKAGE).perform(context), 'config', 'fastdds_shm.xml')
-    return {PROFILE_VARIABLES[0]: str(profile)}
+    return {PROFILE_VARIABLE: str(profile)}
 
 
 class _Autostart:
@@ -189,43 +199,60 @@ class _Autostart:
 
     DDS believes a process that was killed to be alive for 10 or 20 more seconds, and a request
     that is sent before it has found the new process goes to the dead one only. So a process that
-    was started again is asked a while later, and again until it begins.
+    was started again is asked a while later. And it is asked again and again, until it reports a
+    transition: the report tells what comes next. The first report is missed if it is sent before
+    DDS has found who listens; so now and then the node is asked to activate, too, which it refuses
+    if it is not configured yet.
     """
 
     def __init__(self, node: LifecycleNode) -> None:
-        self._configure = EmitEvent(event=ChangeState(
-            lifecycle_node_matcher=matches_action(node),
-            transition_id=Transition.TRANSITION_CONFIGURE))
-        activate = EmitEvent(event=ChangeState(
-            lifecycle_node_matcher=matches_action(node),
-            transition_id=Transition.TRANSITION_ACTIVATE))
-        self._asked: int | None = None
+        self._configure, self._activate = (
+            EmitEvent(event=ChangeState(
+                lifecycle_node_matcher=matches_action(node), transition_id=transition))
+            for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE))
+        self._series = 0
         self._is_first = True
         self.handlers = [
             RegisterEventHandler(OnProcessStart(target_action=node, on_start=self._on_start)),
-            RegisterEventHandler(OnProcessExit(target_action=node, on_exit=self._forget)),
+            RegisterEventHandler(OnProcessExit(target_action=node, on_exit=self._on_exit)),
             RegisterEventHandler(OnStateTransition(
-                target_lifecycle_node=node, goal_state='configuring',
-                entities=[OpaqueFunction(function=self._forget)])),
-            # From configuring only: who deactivates the node by hand wants it inactive.
-            RegisterEventHandler(OnStateTransition(
-                target_lifecycle_node=node, start_state='configuring', goal_state='inactive',
-                entities=[activate])),
+                target_lifecycle_node=node,
+                entities=[OpaqueFunction(function=self._on_transition)])),
         ]
 
-    def _on_start(self, event: ProcessStarted, _: LaunchContext) -> list[Action]:
-        self._asked = event.pid
+    def _on_start(self, *_: object) -> list[Action]:
+        requests = self._new_series(self._configure, self._configure, self._activate)
         if self._is_first:
             self._is_first = False
-            return self._ask(event.pid)
-        return [self._ask_later(event.pid)]
+            return self._ask(self._series, requests)
+        return [self._ask_later(self._series, requests)]
 
-    def _ask(self, pid: int) -> list[Action]:
-        return [self._configure, self._ask_later(pid)] if self._asked == pid else []
+    def _on_exit(self, *_: object) -> None:
+        self._series += 1
 
-    def _ask_later(self, pid: int) -> Action:
-        return TimerAction(
-            period=ASK_AGAIN_S, actions=[OpaqueFunction(function=lambda _: self._ask(pid))])
+    def _on_transition(self, context: LaunchContext) -> list[Action]:
+        event = context.locals.event
+        requests = self._new_series(self._activate)
+        # From configuring only: who deactivates the node by hand wants it inactive.
+        if (event.start_state, event.goal_state) == ('configuring', 'inactive'):
+            return self._ask(self._series, requests)
+        return []
 
-    def _forget(self, *_: object) -> None:
-        self._asked = None
+    def _new_series(self, *transitions: Action) -> Iterator[Action]:
+        """End the asking until now; return what to ask for from now on."""
+        self._series += 1
+        return islice(cycle(transitions), MOST_REQUESTS)
+
+    def _ask(self, series: int, requests: Iterator[Action]) -> list[Action]:
+        if series != self._series:
+            return []
+        request = next(requests, None)
+        if request is None:
+            return [LogInfo(msg=(
+                f'autostart gives up: the node reported no transition after {MOST_REQUESTS} '
+                'requests; see `ros2 lifecycle get` and `ros2 lifecycle set`'))]
+        return [request, self._ask_later(series, requests)]
+
+    def _ask_later(self, series: int, requests: Iterator[Action]) -> Action:
+        return TimerAction(period=ASK_AGAIN_S, actions=[
+            OpaqueFunction(function=lambda _: self._ask(series, requests))])

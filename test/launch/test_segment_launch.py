@@ -201,7 +201,9 @@ def test_cameras_read_the_topics_given_for_them(start: Callable[..., Launch], no
     launched = start('cameras:=front, rear', 'image_topic:=/sensors/{camera}/image')
     wait_until(lambda: launched.state() == 'active', 'an active node')
     for name in ('front', 'rear'):
-        wait_until(lambda n=name: node.count_subscribers(f'/sensors/{n}/image') == 1, name)
+        for topic in ('image', 'camera_info'):
+            wait_until(lambda n=name, t=topic: node.count_subscribers(f'/sensors/{n}/{t}') == 1,
+                       f'who reads {topic} of {name}')
         label = f'{launched.namespace}/{name}/segmentation/label'
         wait_until(lambda topic=label: node.count_publishers(topic) == 1, label)
 
