@@ -44,8 +44,7 @@ from typing import Sequence
 OLDEST = (3, 10)
 NEWEST = (3, 12)
 ROS_WHEELS = 'ros-wheels'
-ROS_PACKAGES = ('cv_bridge', 'diagnostic_msgs', 'lifecycle_msgs',
-                'sensor_msgs', 'std_msgs')
+ROS_PACKAGES = ('cv_bridge', 'diagnostic_msgs', 'lifecycle_msgs', 'sensor_msgs', 'std_msgs')
 GIGABYTES = {'run': 0.6, ROS_WHEELS: 0.3, 'train': 1.5, 'test': 0.3}
 """Free disk needed for each file of requirements: what it takes once installed, and downloads."""
 GIGABYTES_WITH_CUDA = 10.0
@@ -202,7 +201,7 @@ class Environment:
         hashes = {name: self._hash(name) for name in files}
         if any(self._record['installed'].get(name) != hashes[name] for name in files):
             if not fault:
-                self._check_disk(name for name in files if name not in self._record['installed'])
+                self._check_disk([name for name in files if name not in self._record['installed']])
             self._install(files)
             self._record['installed'].update(hashes)
             self._write_record()
@@ -255,8 +254,7 @@ class Environment:
             return f'does not see ROS 2 {self._ros}'
         return ''
 
-    def _check_disk(self, files: Any) -> None:
-        files = list(files)
+    def _check_disk(self, files: Sequence[str]) -> None:
         needed = sum(GIGABYTES[name] for name in files)
         free = shutil.disk_usage(str(self._root)).free / 1e9
         if free < needed:
@@ -282,8 +280,7 @@ class Environment:
         process = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                  stderr=subprocess.STDOUT)
         if process.returncode:
-            said = process.stdout.decode(errors='replace').strip()
-            raise Problem(f'{said}\n"{" ".join(command)}" failed.')
+            raise Problem(f'{process.stdout.decode().strip()}\n"{" ".join(command)}" failed.')
 
     def _hash(self, name: str) -> str:
         file = self._root / 'requirements' / (name + '.txt')
