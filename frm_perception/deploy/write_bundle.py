@@ -34,7 +34,6 @@ from frm_perception.deploy.export import STRIDE
 from frm_perception.deploy.export import export_onnx
 from frm_perception.evaluation.metrics import BinaryIoU
 from frm_perception.evaluation.metrics import ConfusionMatrix
-from frm_perception.evaluation.record import provenance
 from frm_perception.labels import IGNORE
 from frm_perception.labels import LabelSpace
 from frm_perception.labels import label_space
@@ -76,9 +75,13 @@ def write_bundle(checkpoint: Path, folder: Path, command: str) -> Mapping[str, A
         accuracy, scores = _measure(Bundle.load(partial), held_out)
         manifest['precisions']['fp32']['accuracy'] = accuracy
         _write_manifest(partial, manifest)
+        worst = sorted(zip(scores, held_out, strict=True), key=lambda pair: pair[0])[:4]
         with Segmenter.load(Bundle.load(partial)) as segmenter:
-            write_failures(partial / 'failures.jpg', segmenter, _worst(held_out, scores))
-        (partial / 'README.md').write_text(card_text(manifest, config))
+            # Beside the checkpoint, not in the bundle: it shows images of the data set.
+            write_failures(checkpoint.parent / f'{folder.name}-failures.jpg', segmenter,
+                           [item for _, item in worst])
+        (partial / 'README.md').write_text(card_text(
+            manifest, config, [(item.image.stem, score) for score, item in worst]))
         if folder.exists():
             shutil.rmtree(folder)
         os.replace(partial, folder)
@@ -111,7 +114,7 @@ def _manifest(name: str, config: Mapping[str, Any], space: LabelSpace, digest: s
         'training': {
             'iterations': config['iteration'], 'batch': config['batch'],
             'data': _data(config), 'licence': 'see README.md',
-            'commit': provenance(())['commit'], 'command': command},
+            'commit': config['commit'], 'command': command},
     }
 
 
@@ -151,8 +154,3 @@ def _measure(bundle: Bundle, images: Sequence[LabelledImage]
         'iou': {name: round(float(value), 4)
                 for name, value in zip(space.classes, matrix.iou(), strict=True)},
     }, scores
-
-
-def _worst(images: Sequence[LabelledImage], scores: Sequence[float]) -> list[LabelledImage]:
-    order = sorted(range(len(images)), key=lambda index: scores[index])
-    return [images[index] for index in order[:4]]

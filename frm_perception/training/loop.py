@@ -34,6 +34,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from frm_perception.evaluation.metrics import ConfusionMatrix
+from frm_perception.evaluation.record import provenance
 from frm_perception.labels import label_space
 from frm_perception.networks import FrmNetwork
 from frm_perception.networks import build
@@ -97,6 +98,7 @@ class Run:
 
     def _state(self) -> dict[str, Any]:
         return {'config': asdict(self.config), 'iteration': self.iteration,
+                'commit': provenance(())['commit'],
                 'network': self.network.state_dict(), 'contrast': self.contrast.state_dict(),
                 'average': self.average.state_dict(), 'optimiser': self.optimiser.state_dict()}
 
@@ -254,8 +256,10 @@ def _quiet_worker(_: int) -> None:
 
 def load_average(checkpoint: Path) -> tuple[FrmNetwork, dict[str, Any]]:
     """
-    Load the averaged network of a checkpoint, and the configuration it was trained with.
+    Load the averaged network of a checkpoint, and how it was trained.
 
+    :return: the network in evaluation mode, and its configuration with ``iteration`` and
+        ``commit``.
     :raises ValueError: the file is not a checkpoint of a training run.
     """
     try:
@@ -265,4 +269,4 @@ def load_average(checkpoint: Path) -> tuple[FrmNetwork, dict[str, Any]]:
         network.load_state_dict(state['average'])
     except (OSError, RuntimeError, KeyError, TypeError, EOFError, UnpicklingError) as error:
         raise ValueError(f'{checkpoint}: not a checkpoint of a training run: {error}') from error
-    return network.eval(), {**config, 'iteration': state['iteration']}
+    return network.eval(), {**config, 'iteration': state['iteration'], 'commit': state['commit']}

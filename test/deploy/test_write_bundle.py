@@ -71,16 +71,21 @@ def test_the_manifest_holds_hash_and_accuracy_of_the_file(made):
     assert set(accuracy['iou']) == set(CAMVID.classes)
 
 
-def test_the_card_says_what_was_measured_and_shows_failures(made):
+def test_the_card_says_what_was_measured_and_where_it_was_worst(made):
     folder, accuracy = made
     card = (folder / 'README.md').read_text()
     assert f'{accuracy["drivable_iou"]:.1%}' in card
     assert 'HELD' in card
-    assert cv2.imread(str(folder / 'failures.jpg')).shape == (3 * 96, 3 * 128, 3)
+    assert all(f'HELD_{index} (' in card for index in range(3))
+
+
+def test_a_picture_of_the_worst_images_lies_beside_the_checkpoint(made):
+    folder, _ = made
+    picture = cv2.imread(str(folder.parents[1] / 'made-failures.jpg'))
+    assert picture.shape == (3 * 96, 3 * 128, 3)
 
 
 def test_the_bundle_replaces_the_old_one_whole(made):
     folder, _ = made
-    assert {file.name for file in folder.iterdir()} == {
-        'model.yaml', 'fp32.onnx', 'README.md', 'failures.jpg'}
+    assert {file.name for file in folder.iterdir()} == {'model.yaml', 'fp32.onnx', 'README.md'}
     assert [path.name for path in folder.parent.iterdir()] == ['made']
