@@ -91,6 +91,8 @@ class Session:
         info = self._segmenter.info
         if info.fallback is not None:
             self._logger.warning(info.fallback)
+        if info.note is not None:
+            self._logger.info(info.note)
         height, width = info.resolution
         self._logger.info(
             f'loaded {bundle.name} ({info.network}, {info.backbone}) from {bundle.folder}: '
