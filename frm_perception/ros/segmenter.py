@@ -30,6 +30,7 @@ import argparse
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -65,6 +66,7 @@ from frm_perception.ros.session import Session
 
 NAME = 'segmenter'
 _REPORT_PERIOD_S = 1.0
+_SAME_WISH_S = 1.0
 
 Transition = Callable[['SegmenterNode', LifecycleState], TransitionCallbackReturn]
 
@@ -133,6 +135,7 @@ class SegmenterNode(LifecycleNode):
             super().on_deactivate(state)
             raise
         self._phase = 'active'
+        self.get_logger().info(f'active: answering {session.inputs()}')
         self._warn_of_unknown_parameters(qos_overrides=True)
         return result
 
@@ -277,16 +280,21 @@ def _spin(executor: SingleThreadedExecutor, until: Future, logger: RcutilsLogger
 
 def _await_signals() -> threading.Event:
     """
-    Return what SIGINT or SIGTERM will set; a second signal, of either, ends the process at once.
+    Return what SIGINT or SIGTERM will set; a signal that comes later ends the process at once.
 
-    The signals are the node's own affair and not rclpy's, which would invalidate the context
-    before the node could shut down in order.
+    Those that follow within moments are the same wish: of one Ctrl-C the terminal and launch may
+    each pass on a signal, as may launch and systemd. The signals are the node's own affair and
+    not rclpy's, which would invalidate the context before the node could shut down in order.
     """
     ended = threading.Event()
+    first = float('inf')
 
-    def end(_: int, __: object) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
+    def end(number: int, _: object) -> None:
+        nonlocal first
+        first = min(first, time.monotonic())
+        if time.monotonic() - first > _SAME_WISH_S:
             signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
         ended.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -129,6 +129,10 @@ class Session:
             self._segmenter.close()
             self._segmenter = None
 
+    def inputs(self) -> str:
+        """Return the resolved topics that images are taken from."""
+        return ', '.join(topics.input for topics in self._topics.values())
+
     def log_conditions(self) -> None:
         """Log, once in a while, what is wrong with an active camera's images on their way."""
         if not self.active:
