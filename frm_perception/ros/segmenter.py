@@ -320,6 +320,9 @@ def _run(node: SegmenterNode, ended: threading.Event) -> None:
     node.close()
     executor.shutdown()
     node.destroy_node()
+    # All is done but the interpreter's own end, which a late signal would turn into a failure.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _parse(arguments: Sequence[str]) -> None:
