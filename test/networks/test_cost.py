@@ -29,6 +29,8 @@ from frm_perception.networks.cost import measure_cost  # noqa: E402
         ('frm-van-b1', 11, 384, 512, 16.629, 20.02, 0.02),
         ('frm-van-b0', 19, 1024, 2048, 6.835, 143.99, 2.15),
         ('frm-van-b0', 19, 512, 1024, 6.835, 36.00, 0.13),
+        ('frm-van-b0-light', 19, 512, 1024, 4.674, 15.89, 0.07),
+        ('frm-mobilenetv2', 19, 512, 1024, 2.620, 9.73, 0.07),
     ])
 def test_parameters_and_multiply_adds_match_the_check_values(
         name, classes, height, width, millions, gmac, attention_gmac):
