@@ -60,9 +60,9 @@ RELIABLE = {'reliability': 'reliable', 'depth': 2000}
 """With these at a camera and as the node's QoS override, every message sent is received."""
 SERVICES = {
     'change_state': ChangeState,
-    'get_state': GetState,
     'set_parameters': SetParameters,
     'describe_parameters': DescribeParameters,
+    'get_state': GetState,  # the last: see SegmenterProcess._meet
 }
 _numbers = itertools.count(1)
 
@@ -244,8 +244,7 @@ class SegmenterProcess:
         for name, value in parameters.items():
             text = f"'{value}'" if isinstance(value, (str, Path)) else str(value)
             command += ['-p', f'{name}:={text}']
-        # Clients before the node, which so learns of all of them at once: a service drops its
-        # response to a client that it does not know yet.
+        self._met = False
         self._clients = {
             service: probe.node.create_client(kind, f'{self.name}/{service}')
             for service, kind in SERVICES.items()}
@@ -320,9 +319,32 @@ class SegmenterProcess:
         return future.result()
 
     def _request(self, service: str, request: Any) -> Future:
+        if not self._met:
+            self._meet()
+        return self._clients[service].call_async(request)
+
+    def _meet(self) -> None:
+        """
+        Wait until the node's answers reach the clients.
+
+        A service drops its answer to a client that discovery has not told it of yet, whatever the
+        client sees. Discovery tells of clients in the order they were made: a node that answers
+        the last one knows them all.
+        """
         for name, client in self._clients.items():
             assert client.wait_for_service(DEADLINE), f'no service {name}: {self.log()}'
-        return self._clients[service].call_async(request)
+        client = self._clients['get_state']
+        answers = []
+
+        def answered() -> bool:
+            answers.append(client.call_async(GetState.Request()))
+            end = time.monotonic() + 1.0
+            while time.monotonic() < end and not any(answer.done() for answer in answers):
+                time.sleep(0.01)
+            return any(answer.done() for answer in answers)
+
+        wait_until(answered, f'an answer of {self.name}/get_state')
+        self._met = True
 
 
 class Diagnostics:

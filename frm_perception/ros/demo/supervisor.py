@@ -24,15 +24,18 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+from lifecycle_msgs.srv import GetState
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
 
 from frm_perception.ros.children import Child
 
 _SEGMENTER = 'segmenter'
 _CAMERA = 'camera'
+_ASK_AGAIN_S = 1.0
 COUNTS = ('received', 'answered', 'dropped', 'malformed', 'failed', 'in_flight')
 
 
@@ -58,6 +61,8 @@ class Supervisor:
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
         self._node = Node('demo')
         self._client = self._node.create_client(ChangeState, f'{_SEGMENTER}/change_state')
+        # After the other one: see _meet.
+        self._state_client = self._node.create_client(GetState, f'{_SEGMENTER}/get_state')
         self._node.create_subscription(
             DiagnosticArray, '/diagnostics', self._hear, QoSProfile(depth=10))
         self._executor = SingleThreadedExecutor()
@@ -71,8 +76,7 @@ class Supervisor:
         :raises frm_perception.ros.children.ChildError: it ended, refused or took too long.
         """
         deadline = time.monotonic() + timeout
-        while not self._client.service_is_ready():
-            self._wait_for(segmenter, deadline, 'offer its lifecycle services')
+        self._meet(segmenter, deadline)
         for number, name in ((Transition.TRANSITION_CONFIGURE, 'configure'),
                              (Transition.TRANSITION_ACTIVATE, 'activate')):
             request = ChangeState.Request()
@@ -91,6 +95,23 @@ class Supervisor:
         """Leave the ROS system."""
         self._node.destroy_node()
         rclpy.try_shutdown()
+
+    def _meet(self, segmenter: Child, deadline: float) -> None:
+        """
+        Wait until the segmenter's answers reach this node.
+
+        A service drops its answer to a client that discovery has not told it of yet, whatever the
+        client sees. Discovery tells of clients in the order they were made: a segmenter that
+        answers the last one knows them all.
+        """
+        while not (self._client.service_is_ready() and self._state_client.service_is_ready()):
+            self._wait_for(segmenter, deadline, 'offer its lifecycle services')
+        answers: list[Future] = []
+        while not any(answer.done() for answer in answers):
+            answers.append(self._state_client.call_async(GetState.Request()))
+            again = time.monotonic() + _ASK_AGAIN_S
+            while not answers[-1].done() and time.monotonic() < again:
+                self._wait_for(segmenter, deadline, 'answer')
 
     def _wait_for(self, segmenter: Child, deadline: float, what: str) -> None:
         self.spin(0.05)
