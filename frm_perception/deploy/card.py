@@ -25,18 +25,17 @@ import numpy as np
 import yaml
 
 from frm_perception.media.overlay import draw_overlay
+from frm_perception.networks import HEADS
 from frm_perception.runtime.segmenter import Segmenter
 from frm_perception.training.data import LabelledImage
 
 _TEXT = """\
 # {name}
 
-{network}: {backbone} backbone, Feature Refinement Module, pyramid decoder.
+{network}: {backbone} backbone, {head} head.
 {classes} classes ({space}); drivable: {drivable}.
 
-The Feature Refinement Module follows what is public of arXiv 2412.08670; its widths and the form
-of its parts are inferred from the published cost. This is not a reproduction of the paper, and
-none of the paper's results are claimed for it.
+{origin} None of a paper's results are claimed for this model.
 
 ## Measured
 
@@ -94,6 +93,7 @@ def card_text(manifest: Mapping[str, Any], config: Mapping[str, Any],
              for key, value in config.items() if key not in elsewhere}
     return _TEXT.format(
         name=manifest['name'], network=manifest['network'], backbone=manifest['backbone'],
+        head=manifest['head'], origin=HEADS[manifest['head']].origin,
         classes=len(space['classes']), space=space['name'],
         drivable=', '.join(space['drivable']),
         per_class='\n'.join(f'| {name} | {value:.1%} |'

@@ -15,22 +15,22 @@
 
 from __future__ import annotations
 
+import copy
+
 import onnx
 import torch
 from torch import Tensor
 from torch import nn
 
-from frm_perception.networks import FrmNetwork
+from frm_perception.networks import SegmentationNetwork
 
 OPSET = 18
-MULTIPLE = 32
-STRIDE = 4
 
 
 class ImageNetwork(nn.Module):
     """A network with its normalisation inside, as it runs on a vehicle."""
 
-    def __init__(self, network: FrmNetwork) -> None:
+    def __init__(self, network: SegmentationNetwork) -> None:
         super().__init__()
         self.network = network
         mean = torch.tensor(network.backbone.mean)
@@ -39,32 +39,43 @@ class ImageNetwork(nn.Module):
         self.scale = nn.Buffer((1.0 / std)[:, None, None])
 
     def forward(self, image: Tensor) -> Tensor:
-        """RGB uint8 (N, H, W, 3), H and W multiples of 32 -> logits (N, classes, H/4, W/4)."""
+        """RGB uint8 (N, H, W, 3) -> logits (N, classes, H/stride, W/stride)."""
         x = image.permute(0, 3, 1, 2).float()
         logits: Tensor = self.network((x - self.mean) * self.scale)
         return logits
 
 
-def export_onnx(network: FrmNetwork) -> bytes:
+def export_onnx(network: SegmentationNetwork, size: tuple[int, int] | None = None) -> bytes:
     """
-    Return the network as a serialised ONNX model; ``network`` is left in evaluation mode.
+    Return the network as a serialised ONNX model.
 
-    The input is ``image``, uint8 (N, H, W, 3) RGB with N free and H, W free multiples of 32; the
-    output is ``logits``, float32 (N, classes, H/4, W/4).
+    The input is ``image``, uint8 (N, H, W, 3) RGB with N free and H, W free multiples of
+    ``network.head.multiple_of``, at least two of it; the output is ``logits``, float32
+    (N, classes, H/stride, W/stride).
 
+    :param size: (height, width) that the model is to take alone, with N = 1: what only the size
+        decides is then a constant, and a runtime can plan its memory ahead.
+    :raises ValueError: the network does not take images of ``size``.
     :raises onnx.checker.ValidationError: the exporter wrote an invalid model.
     """
-    model = ImageNetwork(network).eval()
-    batch = torch.export.Dim('N', min=1, max=64)
-    rows = torch.export.Dim('rows', min=2, max=128)
-    columns = torch.export.Dim('columns', min=2, max=128)
-    image = torch.zeros(2, 4 * MULTIPLE, 6 * MULTIPLE, 3, dtype=torch.uint8)
+    network = copy.deepcopy(network)
+    if size:
+        network.check_size(*size)
+        network.backbone.fix_size(*size)
+    step = network.head.multiple_of
+    image = torch.zeros((1, *size, 3) if size else (2, 4 * step, 6 * step, 3), dtype=torch.uint8)
     program = torch.onnx.export(
-        model, (image,), dynamo=True, opset_version=OPSET, verbose=False,
+        ImageNetwork(network).eval(), (image,), dynamo=True, opset_version=OPSET, verbose=False,
         input_names=['image'], output_names=['logits'],
-        dynamic_shapes={'image': {0: batch, 1: MULTIPLE * rows, 2: MULTIPLE * columns}})
+        dynamic_shapes=None if size else {'image': _free_sizes(step)})
     if program is None:
         raise RuntimeError('torch.onnx.export returned no program')
     content: bytes = program.model_proto.SerializeToString()
     onnx.checker.check_model(content, full_check=True)
     return content
+
+
+def _free_sizes(step: int) -> dict[int, torch.export.Dim]:
+    return {0: torch.export.Dim('N', min=1, max=64),
+            1: step * torch.export.Dim('rows', min=2, max=4096 // step),
+            2: step * torch.export.Dim('columns', min=2, max=4096 // step)}

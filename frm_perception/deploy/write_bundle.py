@@ -29,15 +29,14 @@ from tqdm import tqdm
 
 from frm_perception.deploy.card import card_text
 from frm_perception.deploy.card import write_failures
-from frm_perception.deploy.export import MULTIPLE
-from frm_perception.deploy.export import STRIDE
 from frm_perception.deploy.export import export_onnx
 from frm_perception.evaluation.metrics import BinaryIoU
 from frm_perception.evaluation.metrics import ConfusionMatrix
 from frm_perception.labels import IGNORE
 from frm_perception.labels import LabelSpace
 from frm_perception.labels import label_space
-from frm_perception.networks import NETWORKS
+from frm_perception.networks import network_spec
+from frm_perception.networks.heads.head import Head
 from frm_perception.runtime.bundle import Bundle
 from frm_perception.runtime.segmenter import Segmenter
 from frm_perception.training.augmentation import PADDING
@@ -69,8 +68,8 @@ def write_bundle(checkpoint: Path, folder: Path, command: str) -> Mapping[str, A
         partial.mkdir()
         model = export_onnx(network)
         (partial / 'fp32.onnx').write_bytes(model)
-        manifest = _manifest(folder.name, config, space, hashlib.sha256(model).hexdigest(),
-                             command)
+        manifest = _manifest(folder.name, network.head, config, space,
+                             hashlib.sha256(model).hexdigest(), command)
         _write_manifest(partial, manifest)
         accuracy, scores = _measure(Bundle.load(partial), held_out)
         manifest['precisions']['fp32']['accuracy'] = accuracy
@@ -93,23 +92,25 @@ def _write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
         yaml.safe_dump(manifest, sort_keys=False, default_flow_style=None, width=95))
 
 
-def _manifest(name: str, config: Mapping[str, Any], space: LabelSpace, digest: str,
-              command: str) -> dict[str, Any]:
+def _manifest(name: str, head: Head, config: Mapping[str, Any], space: LabelSpace,
+              digest: str, command: str) -> dict[str, Any]:
+    spec = network_spec(config['network'])
+    step = head.multiple_of
     return {
         'format': 1,
         'name': name,
         'network': config['network'],
-        'backbone': NETWORKS[config['network']].backbone,
-        'head': 'frm',
+        'backbone': spec.backbone,
+        'head': spec.head,
         'label_space': {
             'name': space.name, 'classes': list(space.classes),
             'palette': [list(color) for color in space.palette],
             'drivable': list(space.drivable)},
         'input': {
             'name': 'image', 'layout': 'NHWC', 'dtype': 'uint8', 'color': 'rgb',
-            'multiple_of': MULTIPLE, 'min': [2 * MULTIPLE, 2 * MULTIPLE], 'max': list(MAX_SIZE),
+            'multiple_of': step, 'min': [2 * step, 2 * step], 'max': list(MAX_SIZE),
             'default': list(DEFAULT_SIZE), 'padding': list(PADDING)},
-        'output': {'name': 'logits', 'stride': STRIDE},
+        'output': {'name': 'logits', 'stride': head.stride},
         'precisions': {'fp32': {'file': 'fp32.onnx', 'sha256': digest, 'accuracy': {}}},
         'training': {
             'iterations': config['iteration'], 'batch': config['batch'],

@@ -13,9 +13,13 @@
 # limitations under the License.
 """The segmentation networks as PyTorch modules, built by name."""
 
-from frm_perception.networks.network import NETWORKS
-from frm_perception.networks.network import FrmNetwork
-from frm_perception.networks.network import NetworkSpec
-from frm_perception.networks.network import build
+from frm_perception.networks.network import SegmentationNetwork
+from frm_perception.networks.registry import BACKBONES
+from frm_perception.networks.registry import HEADS
+from frm_perception.networks.registry import NETWORKS
+from frm_perception.networks.registry import NetworkSpec
+from frm_perception.networks.registry import build
+from frm_perception.networks.registry import network_spec
 
-__all__ = ['NETWORKS', 'FrmNetwork', 'NetworkSpec', 'build']
+__all__ = ['BACKBONES', 'HEADS', 'NETWORKS', 'NetworkSpec', 'SegmentationNetwork', 'build',
+           'network_spec']

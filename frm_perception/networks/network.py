@@ -11,90 +11,59 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The FRM segmentation network, and the named networks one can build."""
+"""A segmentation network: a backbone and a head."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from torch import Tensor
 from torch import nn
 
-from frm_perception.networks.fpn import PyramidDecoder
-from frm_perception.networks.frm import FeatureRefinement
-from frm_perception.networks.mobilenetv2 import MobileNetV2
-from frm_perception.networks.van import VAN_B0
-from frm_perception.networks.van import VAN_B1
-from frm_perception.networks.van import Van
+from frm_perception.networks.backbones.backbone import Backbone
+from frm_perception.networks.heads.head import Head
 
 
-class FrmNetwork(nn.Module):
+class SegmentationNetwork(nn.Module):
     """
-    Backbone, feature refinement, pyramid decoder and a 1x1 classifier.
+    Any backbone with any head.
 
-    :param backbone: four feature maps at strides 4, 8, 16, 32; tells its ``channels`` and the
-        ``mean`` and ``std`` (0..255, RGB) that its input is normalised with.
-    :param classes: channels of the logits.
-    :param refinement: channels of the refined map.
-    :param decoder: channels of the decoder.
+    :param backbone: four feature maps at strides 4, 8, 16, 32.
+    :param head: made for the backbone's channels.
     """
 
-    def __init__(self, backbone: Van | MobileNetV2, classes: int, refinement: int,
-                 decoder: int) -> None:
+    def __init__(self, backbone: Backbone, head: Head) -> None:
         super().__init__()
         self.backbone = backbone
-        self.refinement = FeatureRefinement(backbone.channels, refinement)
-        self.decoder = PyramidDecoder((*backbone.channels[:3], refinement), decoder)
-        self.dropout = nn.Dropout2d(0.1)
-        self.classifier = nn.Conv2d(decoder, classes, 1)
+        self.head = head
 
     def decode(self, x: Tensor) -> Tensor:
-        """(B, 3, H, W), normalised; H, W multiples of 32 -> (B, decoder, H/4, W/4)."""
-        features = self.backbone(x)
-        fused: Tensor = self.decoder((*features[:3], self.refinement(features)))
-        return fused
+        """
+        (B, 3, H, W), normalised -> (B, head.width, H/head.stride, W/head.stride).
 
-    def classify(self, fused: Tensor) -> Tensor:
-        """(B, decoder, H/4, W/4) -> logits (B, classes, H/4, W/4)."""
-        logits: Tensor = self.classifier(self.dropout(fused))
-        return logits
+        :raises ValueError: H or W is not a multiple of ``head.multiple_of``.
+        """
+        self.check_size(x.shape[2], x.shape[3])
+        decoded: Tensor = self.head.decode(self.backbone(x))
+        return decoded
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, H, W), normalised; H, W multiples of 32 -> logits (B, classes, H/4, W/4)."""
-        return self.classify(self.decode(x))
+        """
+        (B, 3, H, W), normalised -> logits (B, classes, H/head.stride, W/head.stride).
 
+        :raises ValueError: H or W is not a multiple of ``head.multiple_of``.
+        """
+        return self.head.classify(self.decode(x))
 
-@dataclass(frozen=True)
-class NetworkSpec:
-    """What a name stands for."""
+    def check_size(self, height: int, width: int) -> None:
+        """
+        Refuse a size that the network has no exact grid for.
 
-    backbone: str
-    refinement: int
-    decoder: int
-
-
-BACKBONES: dict[str, Callable[[], Van | MobileNetV2]] = {
-    'van-b0': lambda: Van(VAN_B0),
-    'van-b1': lambda: Van(VAN_B1),
-    'mobilenetv2': MobileNetV2,
-}
-
-NETWORKS = {
-    'frm-van-b0': NetworkSpec('van-b0', refinement=512, decoder=128),
-    'frm-van-b1': NetworkSpec('van-b1', refinement=512, decoder=128),
-    'frm-van-b0-light': NetworkSpec('van-b0', refinement=256, decoder=64),
-    'frm-mobilenetv2': NetworkSpec('mobilenetv2', refinement=256, decoder=64),
-}
-
-
-def build(name: str, classes: int) -> FrmNetwork:
-    """
-    Build the network of that name with random weights.
-
-    :raises ValueError: no such name; the message lists those that exist.
-    """
-    if name not in NETWORKS:
-        raise ValueError(f'no network {name!r}; there are {", ".join(NETWORKS)}')
-    spec = NETWORKS[name]
-    return FrmNetwork(BACKBONES[spec.backbone](), classes, spec.refinement, spec.decoder)
+        :raises ValueError: the message has the nearest sizes that fit.
+        """
+        step = self.head.multiple_of
+        if height % step or width % step:
+            below, above = (
+                'x'.join(str(max(side // step + more, 1) * step) for side in (height, width))
+                for more in (0, 1))
+            raise ValueError(
+                f'an input of {height}x{width} (height x width) does not fit: both must be '
+                f'multiples of {step}, such as {below} or {above}')

@@ -37,7 +37,7 @@ FORMAT = 1
 _EXPORTED = '"frm export" writes fp32'
 _RECIPE = (
     'To make one, copy config/training/frm-mobilenetv2.yaml to CONFIG.yaml, name the network '
-    'in it (frm-van-b0, frm-van-b1, frm-van-b0-light or frm-mobilenetv2), and choose a NAME:\n'
+    'in it (`frm networks` lists them), and choose a NAME:\n'
     '  frm train CONFIG.yaml -o runs/NAME && frm export runs/NAME/checkpoint.pt -o {folder}/NAME\n'
     f'Of precisions, {_EXPORTED}.')
 

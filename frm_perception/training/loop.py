@@ -36,9 +36,9 @@ from tqdm import tqdm
 from frm_perception.evaluation.metrics import ConfusionMatrix
 from frm_perception.evaluation.record import provenance
 from frm_perception.labels import label_space
-from frm_perception.networks import FrmNetwork
+from frm_perception.networks import SegmentationNetwork
 from frm_perception.networks import build
-from frm_perception.networks.mobilenetv2 import MobileNetV2
+from frm_perception.networks.backbones.mobilenetv2 import MobileNetV2
 from frm_perception.training.augmentation import Augmentation
 from frm_perception.training.config import TrainingConfig
 from frm_perception.training.data import Samples
@@ -75,8 +75,8 @@ class Run:
         # Channels-last is several times faster on CPUs with bfloat16.
         self.network = build(config.network, classes).to(self.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.contrast = PixelContrast(self.network.decoder.width).to(self.device)
-        self.average: FrmNetwork = copy.deepcopy(self.network)
+        self.contrast = PixelContrast(self.network.head.width).to(self.device)
+        self.average: SegmentationNetwork = copy.deepcopy(self.network)
         self.optimiser = torch.optim.AdamW(_parameter_groups(self), betas=(0.9, 0.999))
         if self.checkpoint.exists():
             self._resume()
@@ -168,7 +168,7 @@ class Run:
         images, labels = images.to(self.device), labels.to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=config.bf16):
             fused = self.network.decode(_normalised(self.network, images))
-            logits = self.network.classify(fused)
+            logits = self.network.head.classify(fused)
         losses = {'cross_entropy': cross_entropy(logits, labels)}
         if self.iteration >= config.contrast_start:
             losses['contrast'] = self.contrast(fused.float(), logits, labels)
@@ -214,7 +214,8 @@ class Run:
     def _predict(self, image: np.ndarray[Any, np.dtype[np.uint8]]
                  ) -> np.ndarray[Any, np.dtype[np.uint8]]:
         height = self.config.crop_height
-        width = round(image.shape[1] * height / image.shape[0] / 32) * 32
+        step = self.average.head.multiple_of
+        width = round(image.shape[1] * height / image.shape[0] / step) * step
         resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
         self.average.eval()
         with torch.no_grad():
@@ -229,7 +230,7 @@ class Run:
             file.write(json.dumps({'iteration': self.iteration, **values}) + '\n')
 
 
-def _normalised(network: FrmNetwork, images: Tensor) -> Tensor:
+def _normalised(network: SegmentationNetwork, images: Tensor) -> Tensor:
     mean = images.new_tensor(network.backbone.mean, dtype=torch.float32)[:, None, None]
     std = images.new_tensor(network.backbone.std, dtype=torch.float32)[:, None, None]
     return ((images.float() - mean) / std).contiguous(memory_format=torch.channels_last)
@@ -239,8 +240,8 @@ def _parameter_groups(run: Run) -> list[dict[str, Any]]:
     """Backbone and the rest at their own rates; no decay on norms, biases and scales."""
     config = run.config
     groups = []
-    modules = ((run.network.backbone, config.backbone_rate), (run.network.refinement, 1.0),
-               (run.network.decoder, 1.0), (run.network.classifier, 1.0), (run.contrast, 1.0))
+    modules = ((run.network.backbone, config.backbone_rate), (run.network.head, 1.0),
+               (run.contrast, 1.0))
     for module, rate in modules:
         for decays in (True, False):
             parameters = [p for p in module.parameters() if (p.dim() > 1) == decays]
@@ -254,7 +255,7 @@ def _quiet_worker(_: int) -> None:
     torch.set_num_threads(1)
 
 
-def load_average(checkpoint: Path) -> tuple[FrmNetwork, dict[str, Any]]:
+def load_average(checkpoint: Path) -> tuple[SegmentationNetwork, dict[str, Any]]:
     """
     Load the averaged network of a checkpoint, and how it was trained.
 

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch import nn
 
-from frm_perception.networks.mobilenetv2 import ConvNorm
-from frm_perception.networks.mobilenetv2 import InvertedResidual
-from frm_perception.networks.mobilenetv2 import MobileNetV2
+from frm_perception.networks.backbones.mobilenetv2 import ConvNorm
+from frm_perception.networks.backbones.mobilenetv2 import InvertedResidual
+from frm_perception.networks.backbones.mobilenetv2 import MobileNetV2
 
 
 class _QuantisedTensors:

@@ -25,20 +25,25 @@ onnxruntime = pytest.importorskip('onnxruntime')
 from frm_perception.deploy.export import ImageNetwork  # noqa: E402
 from frm_perception.deploy.export import export_onnx  # noqa: E402
 from frm_perception.networks import NETWORKS  # noqa: E402
-from frm_perception.networks import FrmNetwork  # noqa: E402
+from frm_perception.networks import SegmentationNetwork  # noqa: E402
 from frm_perception.networks import build  # noqa: E402
-from frm_perception.networks.van import Van  # noqa: E402
-from frm_perception.networks.van import VanVariant  # noqa: E402
+from frm_perception.networks.backbones.van import Van  # noqa: E402
+from frm_perception.networks.backbones.van import VanVariant  # noqa: E402
+from frm_perception.networks.context.refinement import DisentangledNonLocal  # noqa: E402
+from frm_perception.networks.context.refinement import FeatureRefinement  # noqa: E402
+from frm_perception.networks.heads.pyramid import PyramidHead  # noqa: E402
 
 
 def _small_van(classes):
     """Build the whole network with every kind of layer, but few of each."""
     variant = VanVariant((8, 16, 24, 32), (1, 1, 2, 1), (2, 2, 2, 2))
-    return FrmNetwork(Van(variant), classes, refinement=16, decoder=8)
+    backbone = Van(variant)
+    context = FeatureRefinement(variant.channels, 16)
+    return SegmentationNetwork(backbone, PyramidHead(variant.channels, classes, context, 8))
 
 
 def _shipped(classes):
-    return build('frm-mobilenetv2', classes)
+    return build('frm-light-mobilenetv2', classes)
 
 
 def _randomised(make, seed):
@@ -51,7 +56,8 @@ def _randomised(make, seed):
             torch.nn.init.normal_(module.bias, std=0.2)
             torch.nn.init.normal_(module.running_mean, std=0.2)
             torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
-    torch.nn.init.normal_(network.refinement.mixer.out.weight, std=0.1)
+        elif isinstance(module, DisentangledNonLocal):
+            torch.nn.init.normal_(module.out.weight, std=0.1)
     return network.eval()
 
 

@@ -42,7 +42,7 @@ def made(tmp_path_factory):
         cv2.imwrite(str(folder / 'images' / f'HELD_{index}.png'), scene.image[..., ::-1])
         cv2.imwrite(str(folder / 'labels' / f'HELD_{index}.png'), scene.labels)
     data = FolderData(str(folder / 'images'), str(folder / 'labels'))
-    run = Run(TrainingConfig(network='frm-mobilenetv2', label_space='camvid', held_out=data,
+    run = Run(TrainingConfig(network='frm-light-mobilenetv2', label_space='camvid', held_out=data,
                              folders=(data,), crop_height=64, crop_width=64), folder, folder)
     run.save()
     bundle = folder / 'models' / 'made'

@@ -29,8 +29,8 @@ from frm_perception.networks.cost import measure_cost  # noqa: E402
         ('frm-van-b1', 11, 384, 512, 16.629, 20.02, 0.02),
         ('frm-van-b0', 19, 1024, 2048, 6.835, 143.99, 2.15),
         ('frm-van-b0', 19, 512, 1024, 6.835, 36.00, 0.13),
-        ('frm-van-b0-light', 19, 512, 1024, 4.674, 15.89, 0.07),
-        ('frm-mobilenetv2', 19, 512, 1024, 2.620, 9.73, 0.07),
+        ('frm-light-van-b0', 19, 512, 1024, 4.674, 15.89, 0.07),
+        ('frm-light-mobilenetv2', 19, 512, 1024, 2.620, 9.73, 0.07),
     ])
 def test_parameters_and_multiply_adds_match_the_check_values(
         name, classes, height, width, millions, gmac, attention_gmac):
@@ -41,15 +41,15 @@ def test_parameters_and_multiply_adds_match_the_check_values(
 
 
 @pytest.mark.parametrize(('part', 'millions'), [
-    ('backbone', 13.349), ('refinement', 2.114), ('decoder', 1.165)])
+    ('backbone', 13.349), ('head.context', 2.114), ('head.decoder', 1.165)])
 def test_parts_of_the_b1_network_have_their_parameters(part, millions):
     # The published 1.168 M of the decoder include the 19-class convolution's 0.002 M.
-    module = getattr(build('frm-van-b1', 19), part)
+    module = build('frm-van-b1', 19).get_submodule(part)
     assert round(sum(p.numel() for p in module.parameters()) / 1e6, 3) == millions
 
 
 def test_the_light_network_costs_less_than_half_of_the_standard_one():
-    light = measure_cost(build('frm-van-b0-light', 19), 512, 1024)
+    light = measure_cost(build('frm-light-van-b0', 19), 512, 1024)
     standard = measure_cost(build('frm-van-b0', 19), 512, 1024)
     assert light.parameters < standard.parameters
     assert light.convolutions < standard.convolutions / 2

@@ -19,8 +19,8 @@ torch = pytest.importorskip('torch', reason='networks need torch: requirements/t
 
 from frm_perception.networks import NETWORKS  # noqa: E402
 from frm_perception.networks import build  # noqa: E402
-from frm_perception.networks.frm import DisentangledNonLocal  # noqa: E402
-from frm_perception.networks.frm import FeatureRefinement  # noqa: E402
+from frm_perception.networks.context.refinement import DisentangledNonLocal  # noqa: E402
+from frm_perception.networks.context.refinement import FeatureRefinement  # noqa: E402
 
 
 @pytest.mark.parametrize('name', NETWORKS)
@@ -73,8 +73,8 @@ def test_the_mixer_is_the_identity_at_the_first_step():
 def test_a_class_far_away_changes_the_logits_here():
     # The refinement sees the whole image: that is what it is for.
     torch.manual_seed(0)
-    network = build('frm-mobilenetv2', 4).eval()
-    torch.nn.init.normal_(network.refinement.mixer.out.weight)
+    network = build('frm-light-mobilenetv2', 4).eval()
+    torch.nn.init.normal_(network.head.context.mixer.out.weight)
     image = torch.zeros(1, 3, 64, 512)
     changed = image.clone()
     changed[..., -32:] = 3.0

@@ -31,7 +31,6 @@ from tiny_bundle import tiny_model
 from tiny_bundle import write_bundle
 from tiny_bundle import write_tiny_bundle
 
-from frm_perception.networks.network import NETWORKS
 from frm_perception.runtime.bundle import Bundle
 from frm_perception.runtime.bundle import BundleError
 from frm_perception.runtime.bundle import find_bundle
@@ -197,8 +196,7 @@ def test_the_way_to_a_new_bundle_names_what_is_there(tmp_path: Path) -> None:
     message = str(caught.value)
     config, = re.findall(r'copy (\S+)', message)
     assert (Path(__file__).parents[2] / config).is_file()
-    named = re.findall(r'frm-[a-z0-9-]+', message.partition('name the')[2])
-    assert sorted(named) == sorted(NETWORKS)
+    assert '`frm networks` lists them' in message
 
 
 def test_a_precision_that_no_bundle_has_is_not_found(tmp_path: Path) -> None:

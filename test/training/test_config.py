@@ -21,7 +21,7 @@ from frm_perception.training.config import load_config
 
 REPOSITORY = Path(__file__).parents[2]
 MINIMAL = """
-network: frm-mobilenetv2
+network: frm-light-mobilenetv2
 label_space: camvid
 held_out: {images: a, labels: b}
 folders: [{images: a, labels: b, weight: 2}]

@@ -40,7 +40,7 @@ def config(tmp_path_factory):
         cv2.imwrite(str(folder / 'labels' / f'A_{index}.png'), scene.labels)
     data = FolderData(str(folder / 'images'), str(folder / 'labels'))
     return TrainingConfig(
-        network='frm-mobilenetv2', label_space='camvid', held_out=data, folders=(data,),
+        network='frm-light-mobilenetv2', label_space='camvid', held_out=data, folders=(data,),
         iterations=4, batch=2, crop_height=64, crop_width=64, warm_up=1, contrast_start=1,
         evaluate_every=100, checkpoint_every=2, bf16=False)
 

@@ -22,7 +22,7 @@ torch = pytest.importorskip('torch', reason='training needs torch: requirements/
 interpreter = pytest.importorskip(
     'ai_edge_litert.interpreter', reason='needs ai-edge-litert: requirements/train.txt')
 
-from frm_perception.networks.mobilenetv2 import MobileNetV2  # noqa: E402
+from frm_perception.networks.backbones.mobilenetv2 import MobileNetV2  # noqa: E402
 from frm_perception.training.pretrained import load_mobilenetv2  # noqa: E402
 
 FILE = Path('../shared/data/models/mobilenet-v2-imagenet-int8/mobilenet_v2_1.0_224_quant.tflite')

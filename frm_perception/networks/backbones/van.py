@@ -27,34 +27,28 @@ import torch
 from torch import Tensor
 from torch import nn
 
+from frm_perception.networks.backbones.backbone import Backbone
+from frm_perception.networks.layers import StochasticDepth
+
 
 @dataclass(frozen=True)
 class VanVariant:
-    """Widths, depths and feed-forward ratios of the four stages."""
+    """
+    Widths, depths and feed-forward ratios of the four stages.
+
+    :param drop_path: stochastic depth of the last block; it grows linearly from 0.
+    """
 
     channels: tuple[int, int, int, int]
     depths: tuple[int, int, int, int]
     ratios: tuple[int, int, int, int] = (8, 8, 4, 4)
+    drop_path: float = 0.1
 
 
 VAN_B0 = VanVariant((32, 64, 160, 256), (3, 3, 5, 2))
 VAN_B1 = VanVariant((64, 128, 320, 512), (2, 2, 4, 2))
-
-
-class StochasticDepth(nn.Module):
-    """Drop a residual branch per sample while training (Huang et al., 2016)."""
-
-    def __init__(self, probability: float) -> None:
-        super().__init__()
-        self.probability = probability
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Scale the kept branches of ``x`` (B, ...) so that their expectation is unchanged."""
-        if not self.training or self.probability == 0.0:
-            return x
-        keep = 1.0 - self.probability
-        shape = (x.shape[0],) + (1,) * (x.dim() - 1)
-        return x * x.new_empty(shape).bernoulli_(keep).div_(keep)
+VAN_B2 = VanVariant((64, 128, 320, 512), (3, 3, 12, 3))
+VAN_B3 = VanVariant((64, 128, 320, 512), (3, 5, 27, 3), drop_path=0.3)
 
 
 class DepthwiseConv(nn.Module):
@@ -149,21 +143,17 @@ class PatchEmbedding(nn.Module):
         return result
 
 
-class Van(nn.Module):
+class Van(Backbone):
     """
     VAN without its classifier: an image in, four feature maps out.
 
     :param variant: e.g. :data:`VAN_B0`.
-    :param drop_path: stochastic depth of the last block; it grows linearly from 0.
     """
 
-    mean = (123.675, 116.28, 103.53)
-    std = (58.395, 57.12, 57.375)
-
-    def __init__(self, variant: VanVariant, drop_path: float = 0.1) -> None:
+    def __init__(self, variant: VanVariant) -> None:
         super().__init__()
         self.channels = variant.channels
-        rates = iter(torch.linspace(0, drop_path, sum(variant.depths)).tolist())
+        rates = iter(torch.linspace(0, variant.drop_path, sum(variant.depths)).tolist())
         inputs = 3
         for stage, (channels, depth, ratio) in enumerate(
                 zip(variant.channels, variant.depths, variant.ratios, strict=True), start=1):

@@ -30,7 +30,9 @@ import torch.nn.functional as functional
 from torch import Tensor
 from torch import nn
 
-from frm_perception.networks.van import FeedForward
+from frm_perception.networks.backbones.van import FeedForward
+from frm_perception.networks.context.module import ContextModule
+from frm_perception.networks.layers import conv_norm_relu
 
 
 class DisentangledNonLocal(nn.Module):
@@ -82,7 +84,7 @@ def _softmax_of_products(rows: Tensor, columns: Tensor) -> Tensor:
     return torch.softmax(torch.matmul(rows, columns), dim=2)
 
 
-class FeatureRefinement(nn.Module):
+class FeatureRefinement(ContextModule):
     """
     Four feature maps in, one refined map at stride 32 out.
 
@@ -93,10 +95,8 @@ class FeatureRefinement(nn.Module):
 
     def __init__(self, channels: Sequence[int], width: int, ratio: int = 2) -> None:
         super().__init__()
-        self.reduce = nn.Sequential(
-            nn.Conv2d(sum(channels), width, 1, bias=False),
-            nn.BatchNorm2d(width),
-            nn.ReLU(inplace=True))
+        self.width = width
+        self.reduce = conv_norm_relu(sum(channels), width)
         self.norm1 = nn.BatchNorm2d(width)
         self.mixer = DisentangledNonLocal(width)
         self.norm2 = nn.BatchNorm2d(width)

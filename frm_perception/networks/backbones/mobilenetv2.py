@@ -18,6 +18,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch import nn
 
+from frm_perception.networks.backbones.backbone import Backbone
+
 # (expansion, channels, blocks, stride of the first block), table 2 of the paper
 _STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1),
            (6, 160, 3, 2), (6, 320, 1, 1))
@@ -64,7 +66,7 @@ class InvertedResidual(nn.Module):
         return x + y if self.shortcut else y
 
 
-class MobileNetV2(nn.Module):
+class MobileNetV2(Backbone):
     """MobileNetV2 1.0 without its last 1x1 convolution and classifier: four feature maps."""
 
     channels = (24, 32, 96, 320)

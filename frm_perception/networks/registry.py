@@ -1,0 +1,131 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The named networks, and how to build them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from frm_perception.networks.backbones.backbone import Backbone
+from frm_perception.networks.backbones.mobilenetv2 import MobileNetV2
+from frm_perception.networks.backbones.van import VAN_B0
+from frm_perception.networks.backbones.van import VAN_B1
+from frm_perception.networks.backbones.van import VAN_B2
+from frm_perception.networks.backbones.van import VAN_B3
+from frm_perception.networks.backbones.van import Van
+from frm_perception.networks.context.module import ContextModule
+from frm_perception.networks.context.module import NoContext
+from frm_perception.networks.context.refinement import FeatureRefinement
+from frm_perception.networks.heads.head import Head
+from frm_perception.networks.heads.pyramid import PyramidHead
+from frm_perception.networks.network import SegmentationNetwork
+
+Channels = Sequence[int]
+
+BACKBONES: dict[str, Callable[[], Backbone]] = {
+    'van-b0': partial(Van, VAN_B0),
+    'van-b1': partial(Van, VAN_B1),
+    'van-b2': partial(Van, VAN_B2),
+    'van-b3': partial(Van, VAN_B3),
+    'mobilenetv2': MobileNetV2,
+}
+
+@dataclass(frozen=True)
+class HeadSpec:
+    """
+    A head one can choose.
+
+    :param make: from the channels of four feature maps and the number of classes to the head.
+    :param origin: what it is, and how much of it is known from its publication.
+    """
+
+    make: Callable[[Channels, int], Head]
+    origin: str
+
+
+def _pyramid(context: Callable[[Channels], ContextModule], width: int
+             ) -> Callable[[Channels, int], Head]:
+    return lambda channels, classes: PyramidHead(channels, classes, context(channels), width)
+
+
+_FRM = (
+    'Feature Refinement Module and pyramid decoder (arXiv 2412.08670). That the module pools and '
+    'joins the four stages and refines them by a disentangled non-local block is published; '
+    'widths, normalisation, feed-forward network and decoder are inferred from the published '
+    'cost. Not a reproduction.')
+
+HEADS: dict[str, HeadSpec] = {
+    'frm': HeadSpec(_pyramid(lambda channels: FeatureRefinement(channels, 512), 128), _FRM),
+    'frm-light': HeadSpec(_pyramid(lambda channels: FeatureRefinement(channels, 256), 64),
+                          f'{_FRM} At half the widths, ours.'),
+    'fpn': HeadSpec(_pyramid(NoContext, 128),
+                    "The FRM head's pyramid decoder alone, to compare context modules with."),
+}
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """What a name stands for: names of :data:`HEADS` and :data:`BACKBONES`."""
+
+    head: str
+    backbone: str
+
+
+NETWORKS: dict[str, NetworkSpec] = {
+    f'{head}-{backbone}': NetworkSpec(head, backbone) for head, backbone in (
+        ('frm', 'van-b0'),
+        ('frm', 'van-b1'),
+        ('frm', 'van-b2'),
+        ('frm', 'van-b3'),
+        ('frm-light', 'van-b0'),
+        ('frm-light', 'mobilenetv2'),
+        ('fpn', 'van-b1'),
+    )}
+"""The networks that are compared and tested. Every other HEAD-BACKBONE can be built, too."""
+
+
+def network_spec(name: str) -> NetworkSpec:
+    """
+    Return what a name of :data:`NETWORKS`, or any HEAD-BACKBONE, stands for.
+
+    :raises ValueError: no such name; the message lists those that exist.
+    """
+    if name in NETWORKS:
+        return NETWORKS[name]
+    for head in HEADS:
+        backbone = name.removeprefix(f'{head}-')
+        if backbone != name and backbone in BACKBONES:
+            return NetworkSpec(head, backbone)
+    near = difflib.get_close_matches(name, NETWORKS, n=1)
+    meant = f'; did you mean {near[0]}?' if near else ''
+    raise ValueError(
+        f'no network {name!r}{meant}\nThere are {", ".join(NETWORKS)}, and HEAD-BACKBONE with '
+        f'the heads {", ".join(HEADS)} and the backbones {", ".join(BACKBONES)}')
+
+
+def build(name: str, classes: int) -> SegmentationNetwork:
+    """
+    Build the network of that name with random weights.
+
+    :param name: a name of :data:`NETWORKS`, or HEAD-BACKBONE.
+    :param classes: channels of the logits.
+    :raises ValueError: no such name; the message lists those that exist.
+    """
+    spec = network_spec(name)
+    backbone = BACKBONES[spec.backbone]()
+    return SegmentationNetwork(backbone, HEADS[spec.head].make(backbone.channels, classes))
