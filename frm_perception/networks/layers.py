@@ -15,6 +15,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import torch
 import torch.nn.functional as functional
 from torch import Tensor
 from torch import nn
@@ -49,3 +52,16 @@ def upsample(x: Tensor, factor: int) -> Tensor:
     """(B, C, H, W) -> (B, C, factor H, factor W), bilinear between the centres of cells."""
     return functional.interpolate(
         x, scale_factor=float(factor), mode='bilinear', align_corners=False)
+
+
+def in_single_precision(compute: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    """
+    Return ``compute(*inputs)``, done in 32 bits where mixed precision gives 16.
+
+    For the logits of an attention: they grow large, and 16 bits would round them before the
+    softmax takes their exponential.
+    """
+    if any(x.dtype in (torch.bfloat16, torch.float16) for x in inputs):
+        with torch.autocast(inputs[0].device.type, enabled=False):
+            return compute(*(x.float() for x in inputs))
+    return compute(*inputs)

@@ -33,6 +33,7 @@ from torch import nn
 from frm_perception.networks.backbones.van import FeedForward
 from frm_perception.networks.context.module import ContextModule
 from frm_perception.networks.layers import conv_norm_relu
+from frm_perception.networks.layers import in_single_precision
 
 
 class DisentangledNonLocal(nn.Module):
@@ -68,7 +69,8 @@ class DisentangledNonLocal(nn.Module):
         # it off as well keeps the logits small.
         query = query - query.mean(2, keepdim=True)
         key = key - key.mean(2, keepdim=True)
-        pairwise = _softmax_of_products(query.transpose(1, 2) * self.scale, key)
+        pairwise = in_single_precision(
+            _softmax_of_products, query.transpose(1, 2) * self.scale, key)
         unary = torch.softmax(self.saliency(x).flatten(2), dim=2)
         mixed = torch.matmul(pairwise, value) + torch.matmul(unary, value)
         mixed = mixed.transpose(1, 2).unflatten(2, (x.shape[2], x.shape[3]))
@@ -77,10 +79,7 @@ class DisentangledNonLocal(nn.Module):
 
 
 def _softmax_of_products(rows: Tensor, columns: Tensor) -> Tensor:
-    """(B, N, d) and (B, d, N) -> (B, N, N); the logits are large, so never in 16 bits."""
-    if rows.dtype in (torch.bfloat16, torch.float16):
-        with torch.autocast(rows.device.type, enabled=False):
-            return torch.softmax(torch.matmul(rows.float(), columns.float()), dim=2)
+    """(B, N, d) and (B, d, N) -> (B, N, N)."""
     return torch.softmax(torch.matmul(rows, columns), dim=2)
 
 
