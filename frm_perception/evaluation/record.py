@@ -46,6 +46,15 @@ def percentiles(values: Sequence[float]) -> dict[str, float]:
     return {'p50': float(p50), 'p95': float(p95), 'p99': float(p99), 'max': float(max(values))}
 
 
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows, the first of them headings, as Markdown that is readable on a terminal."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rule = ['-' * width for width in widths]
+    return '\n'.join(
+        '| ' + ' | '.join(cell.ljust(width) for cell, width in zip(row, widths)) + ' |'
+        for row in (rows[0], rule, *rows[1:]))
+
+
 def _machine() -> dict[str, object]:
     return {
         'cpu': _cpu_name(),

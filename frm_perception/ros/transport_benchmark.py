@@ -44,6 +44,7 @@ from sensor_msgs.msg import Image
 from tqdm import tqdm
 
 from frm_perception.evaluation.record import ROS_PACKAGES
+from frm_perception.evaluation.record import markdown_table
 from frm_perception.evaluation.record import percentiles
 from frm_perception.evaluation.record import provenance
 from frm_perception.ros.children import Children
@@ -117,11 +118,7 @@ def table(results: dict[str, Any]) -> str:
                      'reliable' if run['reliable'] else 'best effort',
                      'shared memory profile' if run['profile'] else 'as it comes',
                      f'{100 * run["received"] / run["sent"]:.0f} %', *latency))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ['| ' + ' | '.join(cell.ljust(width) for cell, width in zip(row, widths)) + ' |'
-             for row in rows]
-    return '\n'.join([lines[0], '| ' + ' | '.join('-' * width for width in widths) + ' |',
-                      *lines[1:]])
+    return markdown_table(rows)
 
 
 def description(results: dict[str, Any]) -> str:
