@@ -18,9 +18,11 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -53,6 +55,15 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
     return '\n'.join(
         '| ' + ' | '.join(cell.ljust(width) for cell, width in zip(row, widths)) + ' |'
         for row in (rows[0], rule, *rows[1:]))
+
+
+def origin_text(results: Mapping[str, Any]) -> str:
+    """Return what :func:`provenance` put among the results as the end of a sentence."""
+    machine = results['machine']
+    versions = ', '.join(f'{name} {version}' for name, version in results['versions'].items())
+    return (f'({versions}); {machine["cpu"]}, {machine["cores"]} cores, load '
+            f'{machine["load"]:.1f}, {machine["os"]}, Linux {machine["kernel"]}; commit '
+            f'{results["commit"]}.')
 
 
 def _machine() -> dict[str, object]:

@@ -45,6 +45,7 @@ from tqdm import tqdm
 
 from frm_perception.evaluation.record import ROS_PACKAGES
 from frm_perception.evaluation.record import markdown_table
+from frm_perception.evaluation.record import origin_text
 from frm_perception.evaluation.record import percentiles
 from frm_perception.evaluation.record import provenance
 from frm_perception.ros.children import Children
@@ -123,12 +124,8 @@ def table(results: dict[str, Any]) -> str:
 
 def description(results: dict[str, Any]) -> str:
     """Return one line on where and how the results were measured."""
-    machine = results['machine']
-    versions = ', '.join(f'{name} {version}' for name, version in results['versions'].items())
     return (f'{results["images"]} images a run at {results["rate"]:g} a second, publisher to '
-            f'subscriber, {results["rmw"]} ({versions}); {machine["cpu"]}, {machine["cores"]} '
-            f'cores, load {machine["load"]:.1f}, {machine["os"]}, Linux {machine["kernel"]}; '
-            f'commit {results["commit"]}.')
+            f'subscriber, {results["rmw"]} {origin_text(results)}')
 
 
 def _measure_one(run: Run, count: int, rate: float, logs: Path,

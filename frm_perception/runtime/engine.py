@@ -112,7 +112,7 @@ class OnnxEngine:
         if threads < 0:
             raise ValueError(f'threads is {threads}; 0 lets ONNX Runtime choose, '
                              f'otherwise it is a number of threads')
-        self._ort = _onnxruntime()
+        self._ort = load_onnxruntime()
         wanted = self._wanted(provider)
         automatic = provider == 'auto'
         claim = f'provider {"auto chose " + wanted if automatic else wanted + " was asked for"}'
@@ -208,7 +208,12 @@ class OnnxEngine:
         return session
 
 
-def _onnxruntime() -> Any:
+def load_onnxruntime() -> Any:
+    """
+    Return the module ``onnxruntime``, told to send nothing.
+
+    :raises EngineError: it cannot be imported.
+    """
     # From 1.29 on, the wheels send usage data to Microsoft unless told not to before they load
     # (Privacy.md within the wheel). A vehicle's computer talks to nobody it was not told to.
     os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
@@ -222,6 +227,12 @@ def _onnxruntime() -> Any:
     return onnxruntime
 
 
+def node_events(profile: Path) -> list[dict[str, Any]]:
+    """Return every run of a node of the graph that ONNX Runtime's profile has, in order."""
+    return [event for event in json.loads(profile.read_text(encoding='utf-8'))
+            if event.get('cat') == 'Node' and 'provider' in event.get('args', {})]
+
+
 def _only(tensors: Any, what: str) -> TensorInfo:
     if len(tensors) != 1:
         raise EngineError(f'the model has {len(tensors)} {what}s '
@@ -231,8 +242,7 @@ def _only(tensors: Any, what: str) -> TensorInfo:
 
 def _heavy_nodes(profile: Path) -> Counter[str]:
     """Count, for each provider, the convolutions and matrix products that it ran."""
-    nodes = [event['args'] for event in json.loads(profile.read_text(encoding='utf-8'))
-             if event.get('cat') == 'Node' and 'provider' in event.get('args', {})]
+    nodes = [event['args'] for event in node_events(profile)]
     heavy = [node for node in nodes if any(part in node['op_name'] for part in _HEAVY)]
     counted = Counter(_NAMES.get(node['provider'], node['provider']) for node in heavy or nodes)
     if not counted:
