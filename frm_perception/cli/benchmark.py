@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from typing import Any
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     """Add the command and its options."""
     parser = subparsers.add_parser(
-        'benchmark', help='measure how images travel between processes on this computer')
+        'benchmark', help='measure the networks, or how images travel, on this computer')
     kinds = parser.add_subparsers(dest='kind', metavar='KIND', required=True)
     transport = kinds.add_parser(
         'transport', help='delivery rate and latency with and without the shared memory profile',
@@ -35,10 +36,49 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
                            help='length of each of the 8 runs (default: %(default)s)')
     transport.add_argument('--rate', type=_positive, default=20.0, metavar='HZ',
                            help='images a second (default: %(default)s)')
-    transport.set_defaults(run=run)
+    transport.set_defaults(run=run_transport)
+    networks = kinds.add_parser(
+        'networks', help='speed of networks in ONNX Runtime and OpenVINO on the CPU',
+        description='Exports networks with random weights and times them in turn, in ONNX '
+                    'Runtime and OpenVINO at fp32, and prints how long an image takes.')
+    networks.add_argument('names', nargs='*', metavar='NETWORK',
+                          help='see frm networks (default: all that it lists)')
+    networks.add_argument('--json', type=Path, metavar='FILE', help='also write the results here')
+    networks.add_argument('--peers', type=Path, metavar='FOLDER',
+                          help='also time the two public networks whose files are in this folder')
+    networks.add_argument('--size', type=_size, default=(512, 1024), metavar='HEIGHTxWIDTH',
+                          help='of the images (default: 512x1024)')
+    networks.add_argument('--threads', type=_count, default=2, metavar='N',
+                          help='of each runtime (default: %(default)s)')
+    networks.add_argument('--rounds', type=_count, default=3, metavar='N',
+                          help='how often it is the turn of each (default: %(default)s)')
+    networks.add_argument('--seconds', type=_positive, default=2.0, metavar='N',
+                          help='least length of a turn (default: %(default)s)')
+    networks.set_defaults(run=run_networks)
 
 
-def run(args: argparse.Namespace) -> int:
+def run_networks(args: argparse.Namespace) -> int:
+    """Measure, print the table and write the file; return the exit status."""
+    from frm_perception.deploy.speed import DisagreementError
+    from frm_perception.deploy.speed import description
+    from frm_perception.deploy.speed import measure
+    from frm_perception.deploy.speed import table
+    from frm_perception.media.files import write_json
+    from frm_perception.networks import NETWORKS
+
+    try:
+        results = measure(args.names or list(NETWORKS), args.size, args.threads, args.rounds,
+                          args.seconds, args.peers)
+        print(f'{description(results)}\n\n{table(results)}')
+        if args.json:
+            write_json(args.json, results)
+    except (ValueError, DisagreementError, OSError) as error:
+        print(f'frm benchmark: {error}', file=sys.stderr)
+        return 2 if isinstance(error, ValueError) else 1
+    return 0
+
+
+def run_transport(args: argparse.Namespace) -> int:
     """Measure, print the table and write the file; return the exit status."""
     from frm_perception.media.files import write_json
     from frm_perception.ros.children import ChildError
@@ -63,3 +103,17 @@ def _positive(text: str) -> float:
     if not value > 0:
         raise argparse.ArgumentTypeError(f'{text!r} is not more than 0')
     return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{text!r} is not 1 or more')
+    return value
+
+
+def _size(text: str) -> tuple[int, int]:
+    match = re.fullmatch('([0-9]{1,6})x([0-9]{1,6})', text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f'{text!r} is not HEIGHTxWIDTH, such as 512x1024')
+    return int(match[1]), int(match[2])
