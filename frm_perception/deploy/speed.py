@@ -16,9 +16,9 @@ Speed of networks side by side: one image after the other, on the CPU, in two ru
 
 Every network has random weights, which its speed does not depend on (there are no denormal numbers
 among its activations, which would slow a processor down), and is exported for one size of image as
-it would be for a vehicle. Networks and runtimes take turns, several times over,
-so that a computer that grows slower or faster while they do favours none; only one is loaded at
-a time. That both runtimes compute the same is checked beforehand.
+it would be for a vehicle. Networks and runtimes take turns, several times over, so that a computer
+that grows slower or faster while they do favours none; only one is loaded at a time. That both
+runtimes compute the same is checked beforehand.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ CLASSES = 19
 LARGEST_DISAGREEMENT = 1e-3
 _PACKAGES = (*PACKAGES, 'torch', 'numpy')
 _WARM_UP = 2
-_FEWEST_IMAGES = 5
+_FEWEST_IMAGES = 3
 _SHOWN_OPERATORS = 3
 
 
@@ -79,7 +79,7 @@ def measure(names: Sequence[str], size: tuple[int, int], threads: int, rounds: i
     :param size: (height, width) of the images.
     :param threads: of each runtime.
     :param rounds: turns of each network in each runtime.
-    :param seconds: least length of a turn; it has at least 5 images.
+    :param seconds: least length of a turn; it has at least 3 images.
     :return: what :func:`table` prints and ``--json`` writes.
     :raises ValueError: no such network, or ``size`` does not fit it.
     :raises FileNotFoundError: a peer's file is missing.

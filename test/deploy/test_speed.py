@@ -120,7 +120,7 @@ def test_a_network_runs_in_both_runtimes_and_each_peer_in_its_own(results):
     for figures in (*ours['runtimes'].values(), *road['runtimes'].values(),
                     *deeplab['runtimes'].values()):
         latency = figures['latency_ms']
-        assert figures['images'] >= 10
+        assert figures['images'] >= 6
         assert 0 < latency['p50'] <= latency['p95'] <= latency['p99'] <= latency['max']
         assert len(figures['p50_ms_of_rounds']) == 2
 
@@ -222,7 +222,7 @@ def test_networks_take_turns_and_only_one_is_loaded_at_a_time():
     times = take_turns(subjects, rounds=2, seconds=0.0)
     assert order == ['ax', 'ay', 'bx', 'by'] * 2
     assert {turn: [len(values) for values in rounds] for turn, rounds in times.items()} == {
-        (name, runtime): [5, 5] for name in 'ab' for runtime in 'xy'}
+        (name, runtime): [3, 3] for name in 'ab' for runtime in 'xy'}
 
 
 @pytest.mark.parametrize(('arguments', 'status', 'parts'), [
