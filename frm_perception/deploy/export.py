@@ -16,6 +16,10 @@
 from __future__ import annotations
 
 import copy
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import onnx
 import torch
@@ -25,8 +29,8 @@ from torch import nn
 from frm_perception.networks import SegmentationNetwork
 
 OPSET = 20
-"""The first with GELU as one operator: ONNX Runtime computes it in one pass and without leaving its
-blocked layout, unlike the five operators that stand for it before."""
+"""The first with GELU as one operator, which ONNX Runtime computes in one pass and without leaving
+its blocked layout, unlike the five operators that stand for it before."""
 
 
 class ImageNetwork(nn.Module):
@@ -66,10 +70,11 @@ def export_onnx(network: SegmentationNetwork, size: tuple[int, int] | None = Non
         network.backbone.fix_size(*size)
     step = network.head.multiple_of
     image = torch.zeros((1, *size, 3) if size else (2, 4 * step, 6 * step, 3), dtype=torch.uint8)
-    program = torch.onnx.export(
-        ImageNetwork(network).eval(), (image,), dynamo=True, opset_version=OPSET, verbose=False,
-        input_names=['image'], output_names=['logits'],
-        dynamic_shapes=None if size else {'image': _free_sizes(step)})
+    with _without_noise():
+        program = torch.onnx.export(
+            ImageNetwork(network).eval(), (image,), dynamo=True, opset_version=OPSET,
+            verbose=False, input_names=['image'], output_names=['logits'],
+            dynamic_shapes=None if size else {'image': _free_sizes(step)})
     if program is None:
         raise RuntimeError('torch.onnx.export returned no program')
     content: bytes = program.model_proto.SerializeToString()
@@ -81,3 +86,17 @@ def _free_sizes(step: int) -> dict[int, torch.export.Dim]:
     return {0: torch.export.Dim('N', min=1, max=64),
             1: step * torch.export.Dim('rows', min=2, max=4096 // step),
             2: step * torch.export.Dim('columns', min=2, max=4096 // step)}
+
+
+@contextmanager
+def _without_noise() -> Iterator[None]:
+    """Keep back what every export says: torchvision is not needed, and torch uses its own past."""
+    logger = logging.getLogger('torch.onnx._internal.exporter._registration')
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings('ignore', category=FutureWarning, module='copyreg')
+            yield
+    finally:
+        logger.setLevel(level)
