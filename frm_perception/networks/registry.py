@@ -22,6 +22,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from frm_perception.networks.backbones.backbone import Backbone
+from frm_perception.networks.backbones.efficientformerv2 import EFFICIENTFORMERV2_L
+from frm_perception.networks.backbones.efficientformerv2 import EFFICIENTFORMERV2_S0
+from frm_perception.networks.backbones.efficientformerv2 import EFFICIENTFORMERV2_S1
+from frm_perception.networks.backbones.efficientformerv2 import EFFICIENTFORMERV2_S2
+from frm_perception.networks.backbones.efficientformerv2 import EfficientFormerV2
 from frm_perception.networks.backbones.mobilenetv2 import MobileNetV2
 from frm_perception.networks.backbones.van import VAN_B0
 from frm_perception.networks.backbones.van import VAN_B1
@@ -31,6 +36,7 @@ from frm_perception.networks.backbones.van import Van
 from frm_perception.networks.context.module import ContextModule
 from frm_perception.networks.context.module import NoContext
 from frm_perception.networks.context.refinement import FeatureRefinement
+from frm_perception.networks.heads.cgrseg import CGRSegHead
 from frm_perception.networks.heads.head import Head
 from frm_perception.networks.heads.pyramid import PyramidHead
 from frm_perception.networks.network import SegmentationNetwork
@@ -42,6 +48,10 @@ BACKBONES: dict[str, Callable[[], Backbone]] = {
     'van-b1': partial(Van, VAN_B1),
     'van-b2': partial(Van, VAN_B2),
     'van-b3': partial(Van, VAN_B3),
+    'efficientformerv2-s0': partial(EfficientFormerV2, EFFICIENTFORMERV2_S0),
+    'efficientformerv2-s1': partial(EfficientFormerV2, EFFICIENTFORMERV2_S1),
+    'efficientformerv2-s2': partial(EfficientFormerV2, EFFICIENTFORMERV2_S2),
+    'efficientformerv2-l': partial(EfficientFormerV2, EFFICIENTFORMERV2_L),
     'mobilenetv2': MobileNetV2,
 }
 
@@ -69,12 +79,24 @@ _FRM = (
     'widths, normalisation, feed-forward network and decoder are inferred from the published '
     'cost. Not a reproduction.')
 
+_CGRSEG = (
+    'Context-guided spatial feature reconstruction and dynamic prototypes (arXiv 2405.06228), '
+    'layer for layer after the released code.')
+
 HEADS: dict[str, HeadSpec] = {
     'frm': HeadSpec(_pyramid(lambda channels: FeatureRefinement(channels, 512), 128), _FRM),
     'frm-light': HeadSpec(_pyramid(lambda channels: FeatureRefinement(channels, 256), 64),
                           f'{_FRM} At half the widths, ours.'),
     'fpn': HeadSpec(_pyramid(NoContext, 128),
                     "The FRM head's pyramid decoder alone, to compare context modules with."),
+    'cgrseg-t': HeadSpec(partial(CGRSegHead, width=128, blocks=5, strip=11), _CGRSEG),
+    'cgrseg-b5': HeadSpec(
+        partial(CGRSegHead, width=256, blocks=5, strip=11),
+        f'{_CGRSEG} With the five calibration blocks that the published size implies.'),
+    'cgrseg-b6': HeadSpec(
+        partial(CGRSegHead, width=256, blocks=6, strip=11),
+        f'{_CGRSEG} With the six calibration blocks of the released configuration.'),
+    'cgrseg-l': HeadSpec(partial(CGRSegHead, width=256, blocks=5, strip=9), _CGRSEG),
 }
 
 
@@ -87,15 +109,20 @@ class NetworkSpec:
 
 
 NETWORKS: dict[str, NetworkSpec] = {
-    f'{head}-{backbone}': NetworkSpec(head, backbone) for head, backbone in (
+    'cgrseg-t': NetworkSpec('cgrseg-t', 'efficientformerv2-s1'),
+    'cgrseg-b5': NetworkSpec('cgrseg-b5', 'efficientformerv2-s2'),
+    'cgrseg-b6': NetworkSpec('cgrseg-b6', 'efficientformerv2-s2'),
+    'cgrseg-l': NetworkSpec('cgrseg-l', 'efficientformerv2-l'),
+    **{f'{head}-{backbone}': NetworkSpec(head, backbone) for head, backbone in (
         ('frm', 'van-b0'),
         ('frm', 'van-b1'),
         ('frm', 'van-b2'),
         ('frm', 'van-b3'),
         ('frm-light', 'van-b0'),
         ('frm-light', 'mobilenetv2'),
+        ('frm-light', 'efficientformerv2-s0'),
         ('fpn', 'van-b1'),
-    )}
+    )}}
 """The networks that are compared and tested. Every other HEAD-BACKBONE can be built, too."""
 
 

@@ -24,10 +24,11 @@ from frm_perception.networks.context.refinement import FeatureRefinement  # noqa
 
 
 @pytest.mark.parametrize('name', NETWORKS)
-def test_logits_have_a_quarter_of_the_input_size(name):
+def test_logits_have_the_stride_that_the_head_names(name):
     network = build(name, 11).eval()
+    stride = network.head.stride
     with torch.no_grad():
-        assert network(torch.zeros(2, 3, 64, 96)).shape == (2, 11, 16, 24)
+        assert network(torch.zeros(2, 3, 64, 128)).shape == (2, 11, 64 // stride, 128 // stride)
 
 
 @pytest.mark.parametrize('name', NETWORKS)
