@@ -65,3 +65,8 @@ def in_single_precision(compute: Callable[..., Tensor], *inputs: Tensor) -> Tens
         with torch.autocast(inputs[0].device.type, enabled=False):
             return compute(*(x.float() for x in inputs))
     return compute(*inputs)
+
+
+def softmax_of_products(rows: Tensor, columns: Tensor) -> Tensor:
+    """(B, N, d) and (B, d, M) -> (B, N, M), each row with a sum of 1."""
+    return torch.softmax(torch.matmul(rows, columns), dim=2)

@@ -19,8 +19,6 @@ torch = pytest.importorskip('torch', reason='networks need torch: requirements/t
 
 from frm_perception.networks import NETWORKS  # noqa: E402
 from frm_perception.networks import build  # noqa: E402
-from frm_perception.networks.context.refinement import DisentangledNonLocal  # noqa: E402
-from frm_perception.networks.context.refinement import FeatureRefinement  # noqa: E402
 
 
 @pytest.mark.parametrize('name', NETWORKS)
@@ -39,36 +37,6 @@ def test_backbone_maps_lie_at_strides_4_8_16_32(name):
     assert [tuple(f.shape[1:]) for f in features] == [
         (channels, 64 // stride, 128 // stride)
         for channels, stride in zip(backbone.channels, (4, 8, 16, 32))]
-
-
-def test_attention_equals_the_formula_position_by_position():
-    torch.manual_seed(0)
-    block = DisentangledNonLocal(8).double().eval()
-    torch.nn.init.normal_(block.out.weight)
-    x = torch.randn(1, 8, 3, 4, dtype=torch.float64)
-    with torch.no_grad():
-        got = block(x).flatten(2)[0]
-        flat = x.flatten(2)[0]
-        query = block.query(x).flatten(2)[0]
-        key = block.key(x).flatten(2)[0]
-        value = block.value(x).flatten(2)[0]
-        centred_query = query - query.mean(1, keepdim=True)
-        centred_key = key - key.mean(1, keepdim=True)
-        unary = torch.softmax(block.saliency(x).flatten(), 0)
-        for i in range(flat.shape[1]):
-            logits = centred_query[:, i] @ centred_key / (2.0 * 0.05)
-            weights = torch.softmax(logits, 0) + unary
-            expected = block.out((value @ weights)[None, :, None, None]).flatten()
-            assert torch.allclose(got[:, i], expected, atol=1e-10)
-
-
-def test_the_mixer_is_the_identity_at_the_first_step():
-    module = FeatureRefinement((8, 16, 24, 32), 16).eval()
-    features = [torch.randn(1, c, 64 // s, 64 // s)
-                for c, s in zip((8, 16, 24, 32), (4, 8, 16, 32))]
-    with torch.no_grad():
-        assert torch.count_nonzero(module.mixer(torch.ones(1, 16, 2, 2))) == 0
-        assert module(features).shape == (1, 16, 2, 2)
 
 
 def test_a_class_far_away_changes_the_logits_here():

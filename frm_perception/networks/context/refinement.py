@@ -34,6 +34,7 @@ from frm_perception.networks.backbones.van import FeedForward
 from frm_perception.networks.context.module import ContextModule
 from frm_perception.networks.layers import conv_norm_relu
 from frm_perception.networks.layers import in_single_precision
+from frm_perception.networks.layers import softmax_of_products
 
 
 class DisentangledNonLocal(nn.Module):
@@ -45,15 +46,17 @@ class DisentangledNonLocal(nn.Module):
     :param channels: C of the input and the output.
     :param reduction: queries, keys and values have C / reduction channels.
     :param temperature: divides the pairwise logits, beside the square root of their width.
+    :param unary: without it the pairwise attention stands alone, to compare with.
     """
 
-    def __init__(self, channels: int, reduction: int = 2, temperature: float = 0.05) -> None:
+    def __init__(self, channels: int, reduction: int = 2, temperature: float = 0.05,
+                 unary: bool = True) -> None:
         super().__init__()
         width = channels // reduction
         self.query = nn.Conv2d(channels, width, 1)
         self.key = nn.Conv2d(channels, width, 1)
         self.value = nn.Conv2d(channels, width, 1)
-        self.saliency = nn.Conv2d(channels, 1, 1)
+        self.saliency = nn.Conv2d(channels, 1, 1) if unary else None
         self.out = nn.Conv2d(width, channels, 1)
         self.scale = 1.0 / (width ** 0.5 * temperature)
         # A zero output makes the residual block the identity at the first step.
@@ -70,17 +73,14 @@ class DisentangledNonLocal(nn.Module):
         query = query - query.mean(2, keepdim=True)
         key = key - key.mean(2, keepdim=True)
         pairwise = in_single_precision(
-            _softmax_of_products, query.transpose(1, 2) * self.scale, key)
-        unary = torch.softmax(self.saliency(x).flatten(2), dim=2)
-        mixed = torch.matmul(pairwise, value) + torch.matmul(unary, value)
+            softmax_of_products, query.transpose(1, 2) * self.scale, key)
+        mixed = torch.matmul(pairwise, value)
+        if self.saliency is not None:
+            unary = torch.softmax(self.saliency(x).flatten(2), dim=2)
+            mixed = mixed + torch.matmul(unary, value)
         mixed = mixed.transpose(1, 2).unflatten(2, (x.shape[2], x.shape[3]))
         result: Tensor = self.out(mixed)
         return result
-
-
-def _softmax_of_products(rows: Tensor, columns: Tensor) -> Tensor:
-    """(B, N, d) and (B, d, N) -> (B, N, N)."""
-    return torch.softmax(torch.matmul(rows, columns), dim=2)
 
 
 class FeatureRefinement(ContextModule):
@@ -90,14 +90,16 @@ class FeatureRefinement(ContextModule):
     :param channels: channels of the four maps at strides 4, 8, 16 and 32.
     :param width: channels of the refined map.
     :param ratio: hidden width of the feed-forward network over ``width``.
+    :param unary: as :class:`DisentangledNonLocal` takes it.
     """
 
-    def __init__(self, channels: Sequence[int], width: int, ratio: int = 2) -> None:
+    def __init__(self, channels: Sequence[int], width: int, ratio: int = 2,
+                 unary: bool = True) -> None:
         super().__init__()
         self.width = width
         self.reduce = conv_norm_relu(sum(channels), width)
         self.norm1 = nn.BatchNorm2d(width)
-        self.mixer = DisentangledNonLocal(width)
+        self.mixer = DisentangledNonLocal(width, unary=unary)
         self.norm2 = nn.BatchNorm2d(width)
         self.ffn = FeedForward(width, ratio * width)
 
