@@ -33,12 +33,16 @@ from frm_perception.networks.backbones.van import VAN_B1
 from frm_perception.networks.backbones.van import VAN_B2
 from frm_perception.networks.backbones.van import VAN_B3
 from frm_perception.networks.backbones.van import Van
+from frm_perception.networks.context.atrous import AtrousPyramidPooling
 from frm_perception.networks.context.module import ContextModule
 from frm_perception.networks.context.module import NoContext
+from frm_perception.networks.context.non_local import NonLocalContext
+from frm_perception.networks.context.pyramid_pooling import PyramidPooling
 from frm_perception.networks.context.refinement import FeatureRefinement
 from frm_perception.networks.heads.cgrseg import CGRSegHead
 from frm_perception.networks.heads.head import Head
 from frm_perception.networks.heads.pyramid import PyramidHead
+from frm_perception.networks.heads.rsp import RspHead
 from frm_perception.networks.network import SegmentationNetwork
 
 Channels = Sequence[int]
@@ -79,6 +83,10 @@ _FRM = (
     'widths, normalisation, feed-forward network and decoder are inferred from the published '
     'cost. Not a reproduction.')
 
+_COMPARED = (
+    ", in place of the Feature Refinement Module and as wide, before the FRM head's pyramid "
+    'decoder: to compare on equal terms.')
+
 _CGRSEG = (
     'Context-guided spatial feature reconstruction and dynamic prototypes (arXiv 2405.06228), '
     'layer for layer after the released code.')
@@ -89,6 +97,25 @@ HEADS: dict[str, HeadSpec] = {
                           f'{_FRM} At half the widths, ours.'),
     'fpn': HeadSpec(_pyramid(NoContext, 128),
                     "The FRM head's pyramid decoder alone, to compare context modules with."),
+    'ppm': HeadSpec(
+        _pyramid(partial(PyramidPooling, width=512), 128),
+        f'Pyramid pooling (arXiv 1612.01105) as published{_COMPARED}'),
+    'aspp': HeadSpec(
+        _pyramid(partial(AtrousPyramidPooling, width=512), 128),
+        'Atrous spatial pyramid pooling (arXiv 1706.05587) as published, with its rates halved '
+        f'for a map at stride 32{_COMPARED}'),
+    'nonlocal': HeadSpec(
+        _pyramid(partial(NonLocalContext, width=512), 128),
+        f'Embedded Gaussian non-local block (arXiv 1711.07971) as published{_COMPARED}'),
+    'frm-pairwise': HeadSpec(
+        _pyramid(partial(FeatureRefinement, width=512, unary=False), 128),
+        f'{_FRM} Without the unary term of its non-local block, to compare with.'),
+    'rsp': HeadSpec(
+        RspHead,
+        'Relational semantics propagator head (arXiv 2106.01744). That finer maps gather context '
+        'from a window of the next coarser one, by relation and position and from the top of a '
+        'pyramid to its bottom, is published; the form of the relation, the pyramid, the fusion '
+        'and all dimensions are ours. Not a reproduction.'),
     'cgrseg-t': HeadSpec(partial(CGRSegHead, width=128, blocks=5, strip=11), _CGRSEG),
     'cgrseg-b5': HeadSpec(
         partial(CGRSegHead, width=256, blocks=5, strip=11),
@@ -122,6 +149,12 @@ NETWORKS: dict[str, NetworkSpec] = {
         ('frm-light', 'mobilenetv2'),
         ('frm-light', 'efficientformerv2-s0'),
         ('fpn', 'van-b1'),
+        ('ppm', 'van-b1'),
+        ('aspp', 'van-b1'),
+        ('nonlocal', 'van-b1'),
+        ('frm-pairwise', 'van-b1'),
+        ('rsp', 'van-b0'),
+        ('rsp', 'van-b1'),
     )}}
 """The networks that are compared and tested. Every other HEAD-BACKBONE can be built, too."""
 

@@ -13,6 +13,8 @@
 # limitations under the License.
 """The exported graph computes what the network does, at every size it accepts."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -29,17 +31,26 @@ from frm_perception.networks import SegmentationNetwork  # noqa: E402
 from frm_perception.networks import build  # noqa: E402
 from frm_perception.networks.backbones.van import Van  # noqa: E402
 from frm_perception.networks.backbones.van import VanVariant  # noqa: E402
+from frm_perception.networks.context.atrous import AtrousPyramidPooling  # noqa: E402
+from frm_perception.networks.context.non_local import NonLocalContext  # noqa: E402
+from frm_perception.networks.context.pyramid_pooling import PyramidPooling  # noqa: E402
 from frm_perception.networks.context.refinement import DisentangledNonLocal  # noqa: E402
 from frm_perception.networks.context.refinement import FeatureRefinement  # noqa: E402
 from frm_perception.networks.heads.pyramid import PyramidHead  # noqa: E402
+from frm_perception.networks.heads.rsp import RelationalExtractor  # noqa: E402
+from frm_perception.networks.heads.rsp import RspHead  # noqa: E402
+
+SMALL = VanVariant((8, 16, 24, 32), (1, 1, 2, 1), (2, 2, 2, 2))
 
 
-def _small_van(classes):
+def _small(context, classes):
     """Build the whole network with every kind of layer, but few of each."""
-    variant = VanVariant((8, 16, 24, 32), (1, 1, 2, 1), (2, 2, 2, 2))
-    backbone = Van(variant)
-    context = FeatureRefinement(variant.channels, 16)
-    return SegmentationNetwork(backbone, PyramidHead(variant.channels, classes, context, 8))
+    head = PyramidHead(SMALL.channels, classes, context(SMALL.channels, width=16), 8)
+    return SegmentationNetwork(Van(SMALL), head)
+
+
+def _small_rsp(classes):
+    return SegmentationNetwork(Van(SMALL), RspHead(SMALL.channels, classes, 16))
 
 
 def _shipped(classes):
@@ -58,11 +69,17 @@ def _randomised(make, seed):
             torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
         elif isinstance(module, DisentangledNonLocal):
             torch.nn.init.normal_(module.out.weight, std=0.1)
+        elif isinstance(module, RelationalExtractor):
+            torch.nn.init.normal_(module.relative)
     return network.eval()
 
 
-@pytest.fixture(scope='module', ids=('small-1', 'small-2', 'small-3', 'shipped-4'), params=(
-    (_small_van, 1), (_small_van, 2), (_small_van, 3), (_shipped, 4)))
+@pytest.fixture(
+    scope='module', ids=('frm-1', 'frm-2', 'frm-3', 'shipped-4', 'ppm', 'aspp', 'nonlocal', 'rsp'),
+    params=((partial(_small, FeatureRefinement), 1), (partial(_small, FeatureRefinement), 2),
+            (partial(_small, FeatureRefinement), 3), (_shipped, 4),
+            (partial(_small, PyramidPooling), 5), (partial(_small, AtrousPyramidPooling), 6),
+            (partial(_small, NonLocalContext), 7), (_small_rsp, 8)))
 def exported(request):
     network = _randomised(*request.param)
     session = onnxruntime.InferenceSession(
