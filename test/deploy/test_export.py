@@ -16,6 +16,7 @@
 from functools import partial
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given
 from hypothesis import settings
@@ -29,6 +30,10 @@ from frm_perception.deploy.export import export_onnx  # noqa: E402
 from frm_perception.networks import NETWORKS  # noqa: E402
 from frm_perception.networks import SegmentationNetwork  # noqa: E402
 from frm_perception.networks import build  # noqa: E402
+from frm_perception.networks.backbones.efficientformerv2 import BiasedAttention  # noqa: E402
+from frm_perception.networks.backbones.efficientformerv2 import EfficientFormerV2  # noqa: E402
+from frm_perception.networks.backbones.efficientformerv2 import EfficientFormerV2Variant  # noqa: E402
+from frm_perception.networks.backbones.efficientformerv2 import TalkingAttention  # noqa: E402
 from frm_perception.networks.backbones.van import Van  # noqa: E402
 from frm_perception.networks.backbones.van import VanVariant  # noqa: E402
 from frm_perception.networks.context.atrous import AtrousPyramidPooling  # noqa: E402
@@ -36,6 +41,8 @@ from frm_perception.networks.context.non_local import NonLocalContext  # noqa: E
 from frm_perception.networks.context.pyramid_pooling import PyramidPooling  # noqa: E402
 from frm_perception.networks.context.refinement import DisentangledNonLocal  # noqa: E402
 from frm_perception.networks.context.refinement import FeatureRefinement  # noqa: E402
+from frm_perception.networks.heads.cgrseg import CGRSegHead  # noqa: E402
+from frm_perception.networks.heads.cgrseg import PrototypeGate  # noqa: E402
 from frm_perception.networks.heads.pyramid import PyramidHead  # noqa: E402
 from frm_perception.networks.heads.rsp import RelationalExtractor  # noqa: E402
 from frm_perception.networks.heads.rsp import RspHead  # noqa: E402
@@ -51,6 +58,12 @@ def _small(context, classes):
 
 def _small_rsp(classes):
     return SegmentationNetwork(Van(SMALL), RspHead(SMALL.channels, classes, 16))
+
+
+def _small_cgrseg(classes):
+    variant = EfficientFormerV2Variant((8, 12, 16, 24), ((2,), (), (2,), (2,)), attentions=1)
+    return SegmentationNetwork(
+        EfficientFormerV2(variant), CGRSegHead(variant.channels, classes, 8, blocks=1, strip=3))
 
 
 def _shipped(classes):
@@ -71,15 +84,29 @@ def _randomised(make, seed):
             torch.nn.init.normal_(module.out.weight, std=0.1)
         elif isinstance(module, RelationalExtractor):
             torch.nn.init.normal_(module.relative)
+        elif isinstance(module, BiasedAttention):
+            torch.nn.init.normal_(module.attention_biases_seg)
+            if isinstance(module, TalkingAttention):
+                # It adds up over all keys, of which there may be hundreds.
+                torch.nn.init.normal_(module.talking_head2.bias, std=0.002)
+        elif isinstance(module, PrototypeGate):
+            torch.nn.init.normal_(module.channel_mul_conv[3].weight)
+    for name, parameter in network.named_parameters():
+        if name.endswith(('layer_scale_1', 'layer_scale_2', 'gamma')):
+            torch.nn.init.uniform_(parameter, 0.2, 1.0)
+        elif name.endswith('conv_seg.weight'):
+            torch.nn.init.normal_(parameter, std=0.3)
     return network.eval()
 
 
 @pytest.fixture(
-    scope='module', ids=('frm-1', 'frm-2', 'frm-3', 'shipped-4', 'ppm', 'aspp', 'nonlocal', 'rsp'),
+    scope='module',
+    ids=('frm-1', 'frm-2', 'frm-3', 'shipped-4', 'ppm', 'aspp', 'nonlocal', 'rsp', 'cgrseg'),
     params=((partial(_small, FeatureRefinement), 1), (partial(_small, FeatureRefinement), 2),
             (partial(_small, FeatureRefinement), 3), (_shipped, 4),
             (partial(_small, PyramidPooling), 5), (partial(_small, AtrousPyramidPooling), 6),
-            (partial(_small, NonLocalContext), 7), (_small_rsp, 8)))
+            (partial(_small, NonLocalContext), 7), (_small_rsp, 8),
+            pytest.param((_small_cgrseg, 9), marks=pytest.mark.slow)))
 def exported(request):
     network = _randomised(*request.param)
     session = onnxruntime.InferenceSession(
@@ -93,12 +120,14 @@ def exported(request):
 def test_onnx_runtime_agrees_with_pytorch_at_any_size(exported, rows, columns, batch, seed):
     network, session = exported
     random = np.random.default_rng(seed)
-    image = random.integers(0, 256, (batch, rows * 32, columns * 32, 3), np.uint8)
+    head = network.network.head
+    height, width = rows * head.multiple_of, columns * head.multiple_of
+    image = random.integers(0, 256, (batch, height, width, 3), np.uint8)
     with torch.no_grad():
         expected = network(torch.from_numpy(image)).numpy()
     got = session.run(['logits'], {'image': image})[0]
     assert got.shape == expected.shape == (
-        batch, expected.shape[1], rows * 8, columns * 8)
+        batch, expected.shape[1], height // head.stride, width // head.stride)
     assert np.abs(got - expected).max() <= 1e-4 * np.abs(expected).max()
 
 
@@ -110,15 +139,41 @@ def test_the_graph_takes_uint8_images_and_needs_nothing_else(exported):
     assert (logits.name, logits.type) == ('logits', 'tensor(float)')
 
 
+def _agree(network, model, size):
+    session = onnxruntime.InferenceSession(model, providers=['CPUExecutionProvider'])
+    image = np.random.default_rng(0).integers(0, 256, (1, *size, 3), np.uint8)
+    with torch.no_grad():
+        expected = ImageNetwork(network).eval()(torch.from_numpy(image)).numpy()
+    got = session.run(None, {'image': image})[0]
+    return np.abs(got - expected).max() <= 1e-4 * np.abs(expected).max()
+
+
+def test_a_fixed_size_makes_each_positional_bias_one_constant():
+    network = _randomised(_small_cgrseg, 10)
+    model = export_onnx(network, (128, 192))
+    graph = onnx.load_from_string(model).graph
+    assert not {node.op_type for node in graph.node} & {
+        'Gather', 'GatherElements', 'GatherND', 'Range', 'Where', 'Abs', 'Floor', 'Shape'}
+    assert sorted(tuple(constant.dims) for constant in graph.initializer
+                  if constant.name.endswith('fixed_bias')) == [
+        (8, 24, 24), (8, 24, 24), (8, 24, 96)]
+    assert all(module.fixed_bias is None for module in network.modules()
+               if isinstance(module, BiasedAttention))
+    assert _agree(network, model, (128, 192))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('name', NETWORKS)
 def test_every_named_network_exports_and_agrees(name):
     network = _randomised(lambda classes: build(name, classes), 3)
-    session = onnxruntime.InferenceSession(
-        export_onnx(network), providers=['CPUExecutionProvider'])
-    for size in ((64, 96), (384, 640), (512, 1024)):
-        image = np.random.default_rng(0).integers(0, 256, (1, *size, 3), np.uint8)
-        with torch.no_grad():
-            expected = ImageNetwork(network).eval()(torch.from_numpy(image)).numpy()
-        got = session.run(None, {'image': image})[0]
-        assert np.abs(got - expected).max() <= 1e-4 * np.abs(expected).max()
+    model = export_onnx(network)
+    step = network.head.multiple_of
+    for size in ((2 * step, 3 * step), (384, 640), (512, 1024)):
+        assert _agree(network, model, size)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', ['cgrseg-t', 'frm-light-efficientformerv2-s0'])
+def test_networks_with_positional_bias_agree_at_a_fixed_size(name):
+    network = _randomised(lambda classes: build(name, classes), 3)
+    assert _agree(network, export_onnx(network, (512, 1024)), (512, 1024))
