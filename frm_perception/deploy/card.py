@@ -25,6 +25,7 @@ import numpy as np
 import yaml
 
 from frm_perception.media.overlay import draw_overlay
+from frm_perception.networks import BACKBONES
 from frm_perception.networks import HEADS
 from frm_perception.runtime.segmenter import Segmenter
 from frm_perception.training.data import LabelledImage
@@ -35,7 +36,11 @@ _TEXT = """\
 {network}: {backbone} backbone, {head} head.
 {classes} classes ({space}); drivable: {drivable}.
 
-{origin} None of a paper's results are claimed for this model.
+Backbone: {backbone_origin}
+
+Head: {head_origin}
+
+No paper's results are claimed for this model.
 
 ## Measured
 
@@ -93,7 +98,8 @@ def card_text(manifest: Mapping[str, Any], config: Mapping[str, Any],
              for key, value in config.items() if key not in elsewhere}
     return _TEXT.format(
         name=manifest['name'], network=manifest['network'], backbone=manifest['backbone'],
-        head=manifest['head'], origin=HEADS[manifest['head']].origin,
+        head=manifest['head'], head_origin=HEADS[manifest['head']].origin,
+        backbone_origin=BACKBONES[manifest['backbone']].origin,
         classes=len(space['classes']), space=space['name'],
         drivable=', '.join(space['drivable']),
         per_class='\n'.join(f'| {name} | {value:.1%} |'

@@ -65,9 +65,7 @@ def export_onnx(network: SegmentationNetwork, size: tuple[int, int] | None = Non
     :raises onnx.checker.ValidationError: the exporter wrote an invalid model.
     """
     network = copy.deepcopy(network)
-    if size:
-        network.check_size(*size)
-        network.backbone.fix_size(*size)
+    network.rearrange(size)
     step = network.head.multiple_of
     image = torch.zeros((1, *size, 3) if size else (2, 4 * step, 6 * step, 3), dtype=torch.uint8)
     with _without_noise():

@@ -21,7 +21,6 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from frm_perception.networks.heads.rsp import RelationalExtractor
 from frm_perception.networks.window import WindowGather
 
 
@@ -34,9 +33,6 @@ class Cost:
     :param convolutions: multiply-adds of convolutions and linear layers.
     :param attention: multiply-adds of attention's matrix products, which papers' counters skip.
     :param copies: multiplications by 0 and 1 that gather windows and stand in no other figure.
-
-    Both are those of the definition: where the RSP head computes tiles of cells at once, it does
-    more of the former (1.4 times as many) and fewer of the latter.
     """
 
     parameters: int
@@ -49,12 +45,9 @@ def measure_cost(network: nn.Module, height: int, width: int) -> Cost:
     """
     Count the cost of one (1, 3, height, width) image.
 
-    ``network`` is spent by that: moved to ``meta``, and without tiles.
+    A rearranged network's is that of its new order. ``network`` is moved to ``meta``.
     """
     network = network.to('meta').eval()
-    for module in network.modules():
-        if isinstance(module, RelationalExtractor):
-            module.set_tile(1)
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():
         network(torch.empty(1, 3, height, width, device='meta'))

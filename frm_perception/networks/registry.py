@@ -47,17 +47,42 @@ from frm_perception.networks.network import SegmentationNetwork
 
 Channels = Sequence[int]
 
-BACKBONES: dict[str, Callable[[], Backbone]] = {
-    'van-b0': partial(Van, VAN_B0),
-    'van-b1': partial(Van, VAN_B1),
-    'van-b2': partial(Van, VAN_B2),
-    'van-b3': partial(Van, VAN_B3),
-    'efficientformerv2-s0': partial(EfficientFormerV2, EFFICIENTFORMERV2_S0),
-    'efficientformerv2-s1': partial(EfficientFormerV2, EFFICIENTFORMERV2_S1),
-    'efficientformerv2-s2': partial(EfficientFormerV2, EFFICIENTFORMERV2_S2),
-    'efficientformerv2-l': partial(EfficientFormerV2, EFFICIENTFORMERV2_L),
-    'mobilenetv2': MobileNetV2,
+
+@dataclass(frozen=True)
+class BackboneSpec:
+    """
+    A backbone one can choose.
+
+    :param make: makes it.
+    :param origin: what it is, and how much of it is as published.
+    """
+
+    make: Callable[[], Backbone]
+    origin: str
+
+
+_VAN = 'Visual Attention Network (arXiv 2202.09741), layer for layer after the released code.'
+_EFFICIENTFORMERV2 = (
+    'EfficientFormerV2 (arXiv 2212.08059), layer for layer after the released code for '
+    'segmentation; its positional bias is sampled in our own way at sizes other than 512x512.')
+
+BACKBONES: dict[str, BackboneSpec] = {
+    'van-b0': BackboneSpec(partial(Van, VAN_B0), _VAN),
+    'van-b1': BackboneSpec(partial(Van, VAN_B1), _VAN),
+    'van-b2': BackboneSpec(partial(Van, VAN_B2), _VAN),
+    'van-b3': BackboneSpec(partial(Van, VAN_B3), _VAN),
+    'efficientformerv2-s0': BackboneSpec(
+        partial(EfficientFormerV2, EFFICIENTFORMERV2_S0), _EFFICIENTFORMERV2),
+    'efficientformerv2-s1': BackboneSpec(
+        partial(EfficientFormerV2, EFFICIENTFORMERV2_S1), _EFFICIENTFORMERV2),
+    'efficientformerv2-s2': BackboneSpec(
+        partial(EfficientFormerV2, EFFICIENTFORMERV2_S2), _EFFICIENTFORMERV2),
+    'efficientformerv2-l': BackboneSpec(
+        partial(EfficientFormerV2, EFFICIENTFORMERV2_L), _EFFICIENTFORMERV2),
+    'mobilenetv2': BackboneSpec(
+        MobileNetV2, 'MobileNetV2 1.0 (arXiv 1801.04381), padded as its public weights expect.'),
 }
+
 
 @dataclass(frozen=True)
 class HeadSpec:
@@ -135,27 +160,32 @@ class NetworkSpec:
     backbone: str
 
 
-NETWORKS: dict[str, NetworkSpec] = {
+_PUBLISHED_PAIRS = {
     'cgrseg-t': NetworkSpec('cgrseg-t', 'efficientformerv2-s1'),
     'cgrseg-b5': NetworkSpec('cgrseg-b5', 'efficientformerv2-s2'),
     'cgrseg-b6': NetworkSpec('cgrseg-b6', 'efficientformerv2-s2'),
     'cgrseg-l': NetworkSpec('cgrseg-l', 'efficientformerv2-l'),
-    **{f'{head}-{backbone}': NetworkSpec(head, backbone) for head, backbone in (
-        ('frm', 'van-b0'),
-        ('frm', 'van-b1'),
-        ('frm', 'van-b2'),
-        ('frm', 'van-b3'),
-        ('frm-light', 'van-b0'),
-        ('frm-light', 'mobilenetv2'),
-        ('frm-light', 'efficientformerv2-s0'),
-        ('fpn', 'van-b1'),
-        ('ppm', 'van-b1'),
-        ('aspp', 'van-b1'),
-        ('nonlocal', 'van-b1'),
-        ('frm-pairwise', 'van-b1'),
-        ('rsp', 'van-b0'),
-        ('rsp', 'van-b1'),
-    )}}
+}
+
+_OTHER_PAIRS = (
+    ('frm', 'van-b0'),
+    ('frm', 'van-b1'),
+    ('frm', 'van-b2'),
+    ('frm', 'van-b3'),
+    ('frm-light', 'van-b0'),
+    ('frm-light', 'mobilenetv2'),
+    ('frm-light', 'efficientformerv2-s0'),
+    ('rsp', 'van-b0'),
+    ('rsp', 'van-b1'),
+    ('fpn', 'van-b1'),
+    ('ppm', 'van-b1'),
+    ('aspp', 'van-b1'),
+    ('nonlocal', 'van-b1'),
+    ('frm-pairwise', 'van-b1'),
+)
+
+NETWORKS: dict[str, NetworkSpec] = _PUBLISHED_PAIRS | {
+    f'{head}-{backbone}': NetworkSpec(head, backbone) for head, backbone in _OTHER_PAIRS}
 """The networks that are compared and tested. Every other HEAD-BACKBONE can be built, too."""
 
 
@@ -187,5 +217,5 @@ def build(name: str, classes: int) -> SegmentationNetwork:
     :raises ValueError: no such name; the message lists those that exist.
     """
     spec = network_spec(name)
-    backbone = BACKBONES[spec.backbone]()
+    backbone = BACKBONES[spec.backbone].make()
     return SegmentationNetwork(backbone, HEADS[spec.head].make(backbone.channels, classes))

@@ -74,6 +74,7 @@ class Run:
         self.device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
         # Channels-last is several times faster on CPUs with bfloat16.
         self.network = build(config.network, classes).to(self.device)
+        self.network.rearrange()
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.contrast = PixelContrast(self.network.head.width).to(self.device)
         self.average: SegmentationNetwork = copy.deepcopy(self.network)

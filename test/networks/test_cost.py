@@ -82,7 +82,7 @@ class _Part(torch.nn.Module):
     ('van-b3', 44.253, 373.02),
 ])
 def test_backbones_alone_have_their_check_values(variant, millions, gmac):
-    cost = measure_cost(BACKBONES[variant](), 1024, 2048)
+    cost = measure_cost(BACKBONES[variant].make(), 1024, 2048)
     assert round(cost.parameters / 1e6, 3) == millions
     assert cost.convolutions / 1e9 == pytest.approx(gmac, rel=0.005)
     assert cost.attention == 0

@@ -50,3 +50,25 @@ def test_a_class_far_away_changes_the_logits_here():
     with torch.no_grad():
         before, after = network(image), network(changed)
     assert not torch.equal(before[..., 0], after[..., 0])
+
+
+@pytest.mark.parametrize(('height', 'width', 'nearest'), [
+    (100, 1024, '96x1024 or 128x1024'), (512, 20, '512x32 or 512x32'), (1, 1, '32x32 or 32x32')])
+def test_a_size_off_the_grid_is_refused_with_sizes_that_fit(height, width, nearest):
+    network = build('frm-light-mobilenetv2', 4).eval()
+    with pytest.raises(ValueError, match=f'{height}x{width}.*multiples of 32, such as {nearest}'):
+        network(torch.zeros(1, 3, height, width))
+
+
+def test_a_network_made_for_one_size_takes_no_other():
+    network = build('frm-light-mobilenetv2', 4).eval()
+    network.rearrange((64, 96))
+    with torch.no_grad():
+        assert network(torch.zeros(1, 3, 64, 96)).shape == (1, 4, 16, 24)
+    with pytest.raises(ValueError, match='96x64.*made for 64x96 alone'):
+        network(torch.zeros(1, 3, 96, 64))
+
+
+def test_a_network_is_not_made_for_a_size_off_its_grid():
+    with pytest.raises(ValueError, match='multiples of 64, such as 64x128 or 128x192'):
+        build('cgrseg-t', 4).rearrange((96, 160))

@@ -39,6 +39,3 @@ class Backbone(nn.Module, ABC):
     @abstractmethod
     def forward(self, x: Tensor) -> list[Tensor]:
         """(B, 3, H, W), normalised; H, W multiples of 32 -> maps at strides 4, 8, 16 and 32."""
-
-    def fix_size(self, height: int, width: int) -> None:  # noqa: B027 (most have nothing to do)
-        """Compute ahead what only the image's size decides; from then on no other is taken."""

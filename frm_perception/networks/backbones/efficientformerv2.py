@@ -31,6 +31,7 @@ from torch import nn
 
 from frm_perception.networks.backbones.backbone import Backbone
 from frm_perception.networks.backbones.positional_bias import positional_bias
+from frm_perception.networks.layers import Rearrangeable
 from frm_perception.networks.layers import StochasticDepth
 from frm_perception.networks.layers import in_single_precision
 from frm_perception.networks.layers import upsample
@@ -104,7 +105,7 @@ class FeedForward(nn.Module):
         return result
 
 
-class BiasedAttention(nn.Module):
+class BiasedAttention(nn.Module, Rearrangeable):
     """
     Attention of eight heads with a positional bias, and a convolution of the values beside it.
 
@@ -127,10 +128,12 @@ class BiasedAttention(nn.Module):
         self.fixed_bias: Tensor | None
         self.register_buffer('fixed_bias', None, persistent=False)
 
-    def fix_size(self, rows: int, columns: int) -> None:
-        """Keep the bias of a grid of ``rows`` x ``columns`` queries as a constant."""
-        self.fixed_bias = positional_bias(
-            self.attention_biases_seg, rows, columns, self.step).detach()
+    def rearrange(self, size: tuple[int, int] | None) -> None:
+        """Keep the bias of the only size as a constant."""
+        if size:
+            rows, columns = (side // 32 for side in size)
+            self.fixed_bias = positional_bias(
+                self.attention_biases_seg, rows, columns, self.step).detach()
 
     def attend(self, query: Tensor, x: Tensor) -> Tensor:
         """(B, 8 key_width, h, w) and (B, C, step h, step w) -> (B, 32 key_width, h, w)."""
@@ -159,7 +162,9 @@ class TalkingAttention(BiasedAttention):
     """
     Attention between all cells at stride 32, whose heads talk before and after the softmax.
 
-    Shazeer et al., 'Talking-Heads Attention', 2020 (arXiv 2003.02436).
+    Shazeer et al., 'Talking-Heads Attention', 2020 (arXiv 2003.02436). As in the released code,
+    the second convolution has a bias: added to the weight of every key, it counts the more the
+    larger the image is.
 
     :param channels: of the map, which the result has, too.
     :param stride: 2 for a map at stride 16: it is reduced before and enlarged after.
@@ -172,6 +177,7 @@ class TalkingAttention(BiasedAttention):
         self.q = _conv_norm(channels, 32 * _HEADS)
         self.talking_head1 = nn.Conv2d(_HEADS, _HEADS, 1)
         self.talking_head2 = nn.Conv2d(_HEADS, _HEADS, 1)
+        self.talks_by_products = False
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> the same shape."""
@@ -185,9 +191,27 @@ class TalkingAttention(BiasedAttention):
 
     def weigh(self, query: Tensor, key: Tensor, bias: Tensor) -> Tensor:
         """(B, 8, N, d), (B, 8, d, M) and (8, N, M) -> weights of the values (B, 8, N, M)."""
-        logits = self.talking_head1(torch.matmul(query, key) + bias)
-        weights: Tensor = self.talking_head2(torch.softmax(logits, dim=3))
-        return weights
+        logits = self._talk(self.talking_head1, torch.matmul(query, key) + bias)
+        return self._talk(self.talking_head2, torch.softmax(logits, dim=3))
+
+    def rearrange(self, size: tuple[int, int] | None) -> None:
+        """
+        Let heads talk by matrix products, and keep the bias of the only size as a constant.
+
+        Runtimes compute a convolution in blocks of 16 channels: eight are copied into such blocks
+        and back.
+        """
+        self.talks_by_products = True
+        super().rearrange(size)
+
+    def _talk(self, layer: nn.Conv2d, x: Tensor) -> Tensor:
+        """(B, 8, N, M) -> the same shape."""
+        if not self.talks_by_products:
+            result: Tensor = layer(x)
+            return result
+        assert layer.bias is not None
+        mixed = torch.matmul(layer.weight.flatten(1), x.flatten(2)) + layer.bias[:, None]
+        return mixed.unflatten(2, x.shape[2:])
 
 
 class ReducedQuery(nn.Module):
@@ -229,7 +253,7 @@ class FeedForwardBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> the same shape."""
-        return x + self.drop_path(self.layer_scale_2 * self.mlp(x))
+        return x + self.drop_path(self.mlp(x) * self.layer_scale_2)
 
 
 class AttentionBlock(FeedForwardBlock):
@@ -242,7 +266,7 @@ class AttentionBlock(FeedForwardBlock):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> the same shape."""
-        x = x + self.drop_path(self.layer_scale_1 * self.token_mixer(x))
+        x = x + self.drop_path(self.token_mixer(x) * self.layer_scale_1)
         return super().forward(x)
 
 
@@ -285,7 +309,6 @@ class EfficientFormerV2(Backbone):
     def __init__(self, variant: EfficientFormerV2Variant) -> None:
         super().__init__()
         self.channels = variant.channels
-        self.fixed_size: tuple[int, int] | None = None
         first = variant.channels[0]
         self.patch_embed = nn.Sequential(
             *_conv_norm(3, first // 2, 3, 2), nn.GELU(),
@@ -306,15 +329,7 @@ class EfficientFormerV2(Backbone):
                 for index, ratio in enumerate(ratios))))
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """
-        (B, 3, H, W), normalised -> maps of ``channels`` at strides 4, 8, 16 and 32.
-
-        :raises ValueError: another size than was fixed.
-        """
-        if self.fixed_size and self.fixed_size != tuple(x.shape[2:]):
-            raise ValueError(
-                f'an input of {x.shape[2]}x{x.shape[3]} (height x width) does not fit: this '
-                'network was fixed to {}x{}'.format(*self.fixed_size))
+        """(B, 3, H, W), normalised -> maps of ``channels`` at strides 4, 8, 16 and 32."""
         features = []
         x = self.patch_embed(x)
         for index, part in enumerate(self.network):
@@ -322,10 +337,3 @@ class EfficientFormerV2(Backbone):
             if index % 2 == 0:
                 features.append(x)
         return features
-
-    def fix_size(self, height: int, width: int) -> None:
-        """Make every positional bias a constant; from then on no other size is taken."""
-        self.fixed_size = (height, width)
-        for module in self.modules():
-            if isinstance(module, BiasedAttention):
-                module.fix_size(height // 32, width // 32)

@@ -44,8 +44,9 @@ def positional_bias(table: Tensor, rows: int, columns: int, step: int) -> Tensor
     by_distance = table.unflatten(1, (side, side))
     by_distance = _stretch(by_distance, step * columns)
     by_distance = _stretch(by_distance.transpose(1, 2), step * rows).transpose(1, 2)
-    pairs = by_distance.index_select(1, _distances(rows, step, table.device))
-    pairs = pairs.index_select(2, _distances(columns, step, table.device))
+    # Columns first: single values of a small table, and then whole rows.
+    pairs = by_distance.index_select(2, _distances(columns, step, table.device))
+    pairs = pairs.index_select(1, _distances(rows, step, table.device))
     pairs = pairs.unflatten(2, (columns, step * columns)).unflatten(1, (rows, step * rows))
     return pairs.transpose(2, 3).flatten(3, 4).flatten(1, 2)
 

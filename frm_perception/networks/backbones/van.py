@@ -125,8 +125,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> the same shape."""
-        x = x + self.drop_path(self.layer_scale_1[:, None, None] * self.attn(self.norm1(x)))
-        return x + self.drop_path(self.layer_scale_2[:, None, None] * self.mlp(self.norm2(x)))
+        x = x + self.drop_path(self.attn(self.norm1(x)) * self.layer_scale_1[:, None, None])
+        return x + self.drop_path(self.mlp(self.norm2(x)) * self.layer_scale_2[:, None, None])
 
 
 class PatchEmbedding(nn.Module):

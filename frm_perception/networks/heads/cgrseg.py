@@ -29,6 +29,7 @@ from torch import Tensor
 from torch import nn
 
 from frm_perception.networks.heads.head import Head
+from frm_perception.networks.layers import Rearrangeable
 from frm_perception.networks.layers import in_single_precision
 from frm_perception.networks.layers import upsample
 
@@ -91,7 +92,7 @@ class CalibrationBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> the same shape."""
-        return x + self.gamma[:, None, None] * self.mlp(self.norm(self.token_mixer(x)))
+        return x + self.mlp(self.norm(self.token_mixer(x))) * self.gamma[:, None, None]
 
 
 class PyramidContext(nn.Module):
@@ -181,7 +182,7 @@ class PrototypeGate(nn.Module):
         return torch.sigmoid(self.channel_mul_conv(mixed))
 
 
-class CGRSegHead(Head):
+class CGRSegHead(Head, Rearrangeable):
     """
     Pyramid context, spatial feature reconstruction from coarse to fine, and dynamic prototypes.
 
@@ -211,6 +212,7 @@ class CGRSegHead(Head):
         self.lgc = PrototypeGate(width)
         self.dropout = nn.Dropout2d(0.1)
         self.conv_seg = nn.Conv2d(width, classes, 1)
+        self.enlarges_last = False
         nn.init.normal_(self.conv_seg.weight, std=0.01)
         nn.init.zeros_(self.conv_seg.bias)  # type: ignore[arg-type]
 
@@ -220,11 +222,23 @@ class CGRSegHead(Head):
         contexts = self.trans(features)
         x = self.SIM[2](self.meta[2](features[2]), contexts[2])
         for level in (1, 0):
-            # The weights of the bilinear upsampling sum to one, so that the convolution, with its
-            # bias, may come before it: the same result for a quarter of the multiply-adds.
-            local = features[level] + upsample(self.conv[level](x), 2)
+            local = features[level] + self._enlarge(self.conv[level], x)
             x = self.SIM[level](self.meta[level](local), contexts[level])
         return x
+
+    def rearrange(self, size: tuple[int, int] | None) -> None:
+        """
+        Enlarge after the 1x1 convolutions, not before.
+
+        The weights of the bilinear upsampling sum to one, so that the convolution, with its bias,
+        may come first: the same result for a quarter of the multiply-adds.
+        """
+        self.enlarges_last = True
+
+    def _enlarge(self, conv: nn.Module, x: Tensor) -> Tensor:
+        """(B, width, h, w) -> (B, outputs, 2 h, 2 w)."""
+        result: Tensor = upsample(conv(x), 2) if self.enlarges_last else conv(upsample(x, 2))
+        return result
 
     def classify(self, decoded: Tensor) -> Tensor:
         """(B, width, H/8, W/8) -> logits (B, classes, H/8, W/8)."""

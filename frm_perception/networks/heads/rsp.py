@@ -35,6 +35,7 @@ from torch import Tensor
 from torch import nn
 
 from frm_perception.networks.heads.head import Head
+from frm_perception.networks.layers import Rearrangeable
 from frm_perception.networks.layers import conv_norm_relu
 from frm_perception.networks.window import WindowGather
 
@@ -82,11 +83,10 @@ class RelationalExtractor(nn.Module):
 
     :param channels: C of both maps and of the context; queries and keys have C / 2.
     :param window: cells along each side of a window, odd.
-    :param tile: as :meth:`set_tile` takes it; no choice of it changes the result.
     :param heads: independent relations, each of C / 2 / heads and C / heads channels.
     """
 
-    def __init__(self, channels: int, window: int, tile: int, heads: int = 8) -> None:
+    def __init__(self, channels: int, window: int, heads: int = 8) -> None:
         super().__init__()
         width = channels // 2
         self.window = window
@@ -99,11 +99,11 @@ class RelationalExtractor(nn.Module):
         # them.
         self.relative = nn.Parameter(torch.empty(4 * window ** 2, width // heads))
         nn.init.trunc_normal_(self.relative, std=0.02)
-        self.set_tile(tile)
+        self.set_tile(1)
 
     def set_tile(self, tile: int) -> None:
         """
-        Compute the relation of ``tile`` x ``tile`` coarse cells at once.
+        Compute the relation of ``tile`` x ``tile`` coarse cells at once; the result stays.
 
         At 1 this is the definition. The windows of a tile's cells overlap: gathered once, those
         of 2 x 2 cells (6 x 6 instead of four times 5 x 5) take a third of the memory, and their
@@ -168,12 +168,12 @@ class RelationalPropagator(nn.Module):
     Relational Semantics Propagator (RSP): a fine map, fused with its context from a coarser one.
 
     :param channels: C of both maps and of the result.
-    :param window: as :class:`RelationalExtractor` takes it, like ``tile``.
+    :param window: as :class:`RelationalExtractor` takes it.
     """
 
-    def __init__(self, channels: int, window: int, tile: int) -> None:
+    def __init__(self, channels: int, window: int) -> None:
         super().__init__()
-        self.extractor = RelationalExtractor(channels, window, tile)
+        self.extractor = RelationalExtractor(channels, window)
         self.fuse = nn.Sequential(
             conv_norm_relu(2 * channels, channels),
             _depthwise_conv(channels), nn.BatchNorm2d(channels),
@@ -186,7 +186,7 @@ class RelationalPropagator(nn.Module):
         return result
 
 
-class RspHead(Head):
+class RspHead(Head, Rearrangeable):
     """
     A separable pyramid, three propagators from its top to its bottom and a 1x1 classifier.
 
@@ -203,9 +203,7 @@ class RspHead(Head):
         super().__init__()
         self.width = width
         self.pyramid = SeparablePyramid(channels, width)
-        # The coarsest map may have odd sides; those below it are even.
-        self.propagators = nn.ModuleList(
-            RelationalPropagator(width, window, tile) for tile in (1, 2, 2))
+        self.propagators = nn.ModuleList(RelationalPropagator(width, window) for _ in range(3))
         self.dropout = nn.Dropout2d(0.1)
         self.classifier = nn.Conv2d(width, classes, 1)
 
@@ -215,6 +213,13 @@ class RspHead(Head):
         for propagator, fine in zip(self.propagators, reversed(finer), strict=True):
             x = propagator(fine, x)
         return x
+
+    def rearrange(self, size: tuple[int, int] | None) -> None:
+        """Compute tiles of cells at once."""
+        # The coarsest map may have odd sides; those below it are even.
+        for propagator in list(self.propagators)[1:]:
+            assert isinstance(propagator, RelationalPropagator)
+            propagator.extractor.set_tile(2)
 
     def classify(self, decoded: Tensor) -> Tensor:
         """(B, width, H/4, W/4) -> logits (B, classes, H/4, W/4)."""

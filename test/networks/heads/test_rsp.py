@@ -51,7 +51,8 @@ def _context_of_a_pixel(extractor, query, key, value, y, x):
 @settings(max_examples=20, deadline=None)
 def test_context_equals_the_definition_pixel_by_pixel(rows, columns, tile, window, heads, seed):
     torch.manual_seed(seed)
-    extractor = RelationalExtractor(16, window, tile, heads).double()
+    extractor = RelationalExtractor(16, window, heads).double()
+    extractor.set_tile(tile)
     torch.nn.init.normal_(extractor.relative)
     coarse = torch.randn(2, 16, tile * rows, tile * columns, dtype=torch.float64)
     fine = torch.randn(2, 16, 2 * tile * rows, 2 * tile * columns, dtype=torch.float64)
@@ -69,7 +70,7 @@ def test_context_equals_the_definition_pixel_by_pixel(rows, columns, tile, windo
 @pytest.mark.parametrize('tile', [2, 3, 4])
 def test_tiles_of_any_size_give_the_same_context(tile):
     torch.manual_seed(0)
-    extractor = RelationalExtractor(16, 5, 1, heads=2).double()
+    extractor = RelationalExtractor(16, 5, heads=2).double()
     torch.nn.init.normal_(extractor.relative)
     coarse = torch.randn(1, 16, 12, 24, dtype=torch.float64)
     fine = torch.randn(1, 16, 24, 48, dtype=torch.float64)
@@ -83,7 +84,8 @@ def test_tiles_of_any_size_give_the_same_context(tile):
 @pytest.mark.parametrize('tile', [1, 2])
 def test_cells_outside_the_map_take_no_weight_even_in_16_bits(tile, dtype):
     # Gathered values are 0 there: any weight on them would make a mean of ones less than 1.
-    extractor = RelationalExtractor(16, 5, tile, heads=2)
+    extractor = RelationalExtractor(16, 5, heads=2)
+    extractor.set_tile(tile)
     torch.nn.init.normal_(extractor.relative)
     torch.nn.init.zeros_(extractor.value.weight)
     torch.nn.init.ones_(extractor.value.bias)
@@ -98,7 +100,8 @@ def test_relative_vectors_learn_with_and_without_tiles():
     gradients = []
     for tile in (1, 2):
         torch.manual_seed(0)
-        extractor = RelationalExtractor(16, 5, tile, heads=2).double()
+        extractor = RelationalExtractor(16, 5, heads=2).double()
+        extractor.set_tile(tile)
         fine = torch.randn(1, 16, 12, 16, dtype=torch.float64)
         coarse = torch.randn(1, 16, 6, 8, dtype=torch.float64)
         extractor(fine, coarse).square().sum().backward()
