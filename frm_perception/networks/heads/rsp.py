@@ -113,6 +113,8 @@ class RelationalExtractor(nn.Module):
         :param tile: a divisor of the coarse map's height and width.
         """
         self.gather = WindowGather(tile, self.window).to(self.relative)
+        # As a convolution, too, it is several times faster than as a transposition.
+        self.unshuffle = WindowGather(2 * tile, 1).to(self.relative)
         pixel = torch.arange(2 * tile)[:, None]
         offset = torch.arange(self.gather.side) - pixel // 2
         within = (offset >= 0) & (offset < self.window)
@@ -127,7 +129,7 @@ class RelationalExtractor(nn.Module):
     def forward(self, fine: Tensor, coarse: Tensor) -> Tensor:
         """(B, C, 2h, 2w) and (B, C, h, w) -> (B, C, 2h, 2w)."""
         factor = 2 * self.gather.tile
-        query = _pixel_unshuffle(self.query(fine) * self.scale, factor)
+        query = self.unshuffle(self.query(fine) * self.scale)
         size = query.shape[-2:]
         query = self._by_tile(query, factor ** 2).transpose(3, 4)
         keys = self._by_tile(self.gather(self.key(coarse)), self.gather.side ** 2)
@@ -153,14 +155,6 @@ class RelationalExtractor(nn.Module):
         """(B, C, h, w) -> (1, T, pixels, m): 0, or ``_OUTSIDE`` the window or the map."""
         inside = self.gather(torch.ones_like(coarse[:1, :1])).flatten(2).transpose(1, 2)
         return ((1.0 - inside) * _OUTSIDE)[:, :, None] + self.mask
-
-
-def _pixel_unshuffle(x: Tensor, factor: int) -> Tensor:
-    """Torch's ``pixel_unshuffle``, in five dimensions: not every runtime takes its six."""
-    batch, channels = x.shape[:2]
-    x = x.flatten(0, 1).unflatten(2, (-1, factor)).unflatten(1, (-1, factor))
-    x = x.permute(0, 2, 4, 1, 3)
-    return x.reshape(batch, channels * factor ** 2, *x.shape[-2:])
 
 
 class RelationalPropagator(nn.Module):
