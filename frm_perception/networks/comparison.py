@@ -19,8 +19,11 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
+
 from frm_perception.networks.cost import Cost
 from frm_perception.networks.cost import measure_cost
+from frm_perception.networks.network import SegmentationNetwork
 from frm_perception.networks.registry import build
 
 CLASSES = 19
@@ -76,7 +79,7 @@ def comparison(names: Iterable[str]) -> list[Sequence[str]]:
         headings += [f'GMAC at {height}x{width}', 'attention']
     rows: list[Sequence[str]] = [[*headings, 'published', 'deviation']]
     for name in names:
-        network = build(name, CLASSES)
+        network = _unfilled(name, CLASSES)
         costs = [measure_cost(network, *size) for size in SIZES]
         row = [name, f'{costs[0].parameters / 1e6:.3f} M']
         for cost in costs:
@@ -85,9 +88,15 @@ def comparison(names: Iterable[str]) -> list[Sequence[str]]:
     return rows
 
 
+def _unfilled(name: str, classes: int) -> SegmentationNetwork:
+    """Build a network that has shapes, but no values."""
+    with torch.device('meta'):
+        return build(name, classes)
+
+
 def _beside_published(name: str) -> tuple[str, str]:
     if name not in PUBLISHED:
         return '-', '-'
     published = PUBLISHED[name]
-    cost = measure_cost(build(name, published.classes), *published.size)
+    cost = measure_cost(_unfilled(name, published.classes), *published.size)
     return published.stated(), published.deviation(cost)

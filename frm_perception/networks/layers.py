@@ -54,6 +54,11 @@ class StochasticDepth(nn.Module):
         return x * x.new_empty(shape).bernoulli_(keep).div_(keep)
 
 
+def depth_rates(last: float, blocks: int) -> list[float]:
+    """Return the probabilities of stochastic depth, growing linearly from 0 to ``last``."""
+    return [last * block / max(blocks - 1, 1) for block in range(blocks)]
+
+
 def conv_norm_relu(inputs: int, outputs: int, kernel: int = 1, dilation: int = 1) -> nn.Sequential:
     """(B, inputs, H, W) -> (B, outputs, H, W)."""
     return nn.Sequential(

@@ -227,7 +227,7 @@ def test_networks_take_turns_and_only_one_is_loaded_at_a_time():
 
 @pytest.mark.parametrize(('arguments', 'status', 'parts'), [
     (['frm-light-mobilenet'], 2, ["'frm-light-mobilenet'", f'did you mean {NAME}?']),
-    ([NAME, '--size', '100x1024'], 2, [NAME, '100x1024', '96x1024', '128x1056']),
+    ([NAME, '--size', '100x1024'], 2, [NAME, '100x1024', '96x1024', '128x1024']),
     ([NAME, '--peers', 'nowhere'], 1, [f'nowhere/{ROAD_FILE}']),
 ], ids=['name', 'size', 'peers'])
 def test_what_cannot_be_measured_is_refused_at_once(arguments, status, parts, capsys, tmp_path):

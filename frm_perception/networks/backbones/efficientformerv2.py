@@ -33,6 +33,7 @@ from frm_perception.networks.backbones.backbone import Backbone
 from frm_perception.networks.backbones.positional_bias import positional_bias
 from frm_perception.networks.layers import Rearrangeable
 from frm_perception.networks.layers import StochasticDepth
+from frm_perception.networks.layers import depth_rates
 from frm_perception.networks.layers import in_single_precision
 from frm_perception.networks.layers import upsample
 
@@ -315,8 +316,8 @@ class EfficientFormerV2(Backbone):
             *_conv_norm(first // 2, first, 3, 2), nn.GELU())
         # Stages and downsamplings in turn, in one list as in the released code.
         self.network = nn.ModuleList()
-        last = sum(len(ratios) for ratios in variant.ratios) - 1
-        rates = (variant.drop_path * block / last for block in range(last + 1))
+        rates = iter(depth_rates(
+            variant.drop_path, sum(len(ratios) for ratios in variant.ratios)))
         for stage, (channels, ratios) in enumerate(
                 zip(variant.channels, variant.ratios, strict=True)):
             if stage:

@@ -29,6 +29,7 @@ from torch import nn
 
 from frm_perception.networks.backbones.backbone import Backbone
 from frm_perception.networks.layers import StochasticDepth
+from frm_perception.networks.layers import depth_rates
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ class Van(Backbone):
     def __init__(self, variant: VanVariant) -> None:
         super().__init__()
         self.channels = variant.channels
-        rates = iter(torch.linspace(0, variant.drop_path, sum(variant.depths)).tolist())
+        rates = iter(depth_rates(variant.drop_path, sum(variant.depths)))
         inputs = 3
         for stage, (channels, depth, ratio) in enumerate(
                 zip(variant.channels, variant.depths, variant.ratios, strict=True), start=1):
