@@ -16,10 +16,11 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from pathlib import Path
 from typing import Any
+
+from frm_perception.cli.arguments import image_size
 
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -46,7 +47,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     networks.add_argument('--json', type=Path, metavar='FILE', help='also write the results here')
     networks.add_argument('--peers', type=Path, metavar='FOLDER',
                           help='also time the two public networks whose files are in this folder')
-    networks.add_argument('--size', type=_size, default=(512, 1024), metavar='HEIGHTxWIDTH',
+    networks.add_argument('--size', type=image_size, default=(512, 1024), metavar='HEIGHTxWIDTH',
                           help='of the images (default: 512x1024)')
     networks.add_argument('--threads', type=_count, default=2, metavar='N',
                           help='of each runtime (default: %(default)s)')
@@ -54,6 +55,9 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
                           help='how often it is the turn of each (default: %(default)s)')
     networks.add_argument('--seconds', type=_positive, default=2.0, metavar='N',
                           help='least length of a turn (default: %(default)s)')
+    networks.add_argument('--plain', action='store_true',
+                          help='also time each network without what only makes it faster: '
+                               'operators fused, and computed in a better order')
     networks.set_defaults(run=run_networks)
 
 
@@ -68,7 +72,7 @@ def run_networks(args: argparse.Namespace) -> int:
 
     try:
         results = measure(args.names or list(NETWORKS), args.size, args.threads, args.rounds,
-                          args.seconds, args.peers)
+                          args.seconds, args.peers, args.plain)
         print(f'{description(results)}\n\n{table(results)}')
         if args.json:
             write_json(args.json, results)
@@ -110,10 +114,3 @@ def _count(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f'{text!r} is not 1 or more')
     return value
-
-
-def _size(text: str) -> tuple[int, int]:
-    match = re.fullmatch('([0-9]{1,6})x([0-9]{1,6})', text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f'{text!r} is not HEIGHTxWIDTH, such as 512x1024')
-    return int(match[1]), int(match[2])

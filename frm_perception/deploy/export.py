@@ -31,6 +31,7 @@ from frm_perception.networks import SegmentationNetwork
 OPSET = 20
 """The first with GELU as one operator, which ONNX Runtime computes in one pass and without leaving
 its blocked layout, unlike the five operators that stand for it before."""
+PLAIN_OPSET = 18
 
 
 class ImageNetwork(nn.Module):
@@ -51,7 +52,8 @@ class ImageNetwork(nn.Module):
         return logits
 
 
-def export_onnx(network: SegmentationNetwork, size: tuple[int, int] | None = None) -> bytes:
+def export_onnx(network: SegmentationNetwork, size: tuple[int, int] | None = None,
+                plain: bool = False) -> bytes:
     """
     Return the network as a serialised ONNX model.
 
@@ -61,17 +63,21 @@ def export_onnx(network: SegmentationNetwork, size: tuple[int, int] | None = Non
 
     :param size: (height, width) that the model is to take alone, with N = 1: what only the size
         decides is then a constant, and a runtime can plan its memory ahead.
+    :param plain: leave out what only makes it faster, to measure what that is worth: the network
+        computes in the order of its publication, and GELU in five operators.
     :raises ValueError: the network does not take images of ``size``.
     :raises onnx.checker.ValidationError: the exporter wrote an invalid model.
     """
     network = copy.deepcopy(network)
-    network.rearrange(size)
+    if not plain:
+        network.rearrange(size)
     step = network.head.multiple_of
     image = torch.zeros((1, *size, 3) if size else (2, 4 * step, 6 * step, 3), dtype=torch.uint8)
     with _without_noise():
         program = torch.onnx.export(
-            ImageNetwork(network).eval(), (image,), dynamo=True, opset_version=OPSET,
-            verbose=False, input_names=['image'], output_names=['logits'],
+            ImageNetwork(network).eval(), (image,), dynamo=True,
+            opset_version=PLAIN_OPSET if plain else OPSET, verbose=False,
+            input_names=['image'], output_names=['logits'],
             dynamic_shapes=None if size else {'image': _free_sizes(step)})
     if program is None:
         raise RuntimeError('torch.onnx.export returned no program')

@@ -71,7 +71,7 @@ class DisagreementError(RuntimeError):
 
 
 def measure(names: Sequence[str], size: tuple[int, int], threads: int, rounds: int,
-            seconds: float, peer_folder: Path | None) -> dict[str, Any]:
+            seconds: float, peer_folder: Path | None, plain: bool) -> dict[str, Any]:
     """
     Measure networks, and the public peers if their folder is given.
 
@@ -80,6 +80,8 @@ def measure(names: Sequence[str], size: tuple[int, int], threads: int, rounds: i
     :param threads: of each runtime.
     :param rounds: turns of each network in each runtime.
     :param seconds: least length of a turn; it has at least 3 images.
+    :param plain: also measure every network without what only makes it faster, see
+        :func:`frm_perception.deploy.export.export_onnx`.
     :return: what :func:`table` prints and ``--json`` writes.
     :raises ValueError: no such network, or ``size`` does not fit it.
     :raises FileNotFoundError: a peer's file is missing.
@@ -94,7 +96,8 @@ def measure(names: Sequence[str], size: tuple[int, int], threads: int, rounds: i
         exported = []
         for name, cost in progress:
             progress.set_description(name)
-            exported.append(_subject(name, size, threads, cost, Path(folder)))
+            for variant in (False, True) if plain else (False,):
+                exported.append(_subject(name, size, threads, cost, Path(folder), variant))
         subjects = exported + subjects
         times = take_turns(subjects, rounds, seconds)
     return {
@@ -162,9 +165,13 @@ def _cost(name: str, size: tuple[int, int]) -> Cost:
     return measure_cost(network, *size)
 
 
-def _subject(name: str, size: tuple[int, int], threads: int, cost: Cost, folder: Path) -> Subject:
+def _subject(name: str, size: tuple[int, int], threads: int, cost: Cost, folder: Path,
+             plain: bool) -> Subject:
+    network = _random_network(name)
+    if plain:
+        name = f'{name}, plain'
     file = folder / f'{name}.onnx'
-    file.write_bytes(export_onnx(_random_network(name), size))
+    file.write_bytes(export_onnx(network, size, plain))
     image = np.random.default_rng(0).integers(0, 256, (1, *size, 3), np.uint8)
     runtimes: dict[str, Load] = {
         ONNX_RUNTIME: partial(onnx_runtime, file, image, threads),
