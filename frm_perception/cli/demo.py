@@ -16,10 +16,11 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from pathlib import Path
 from typing import Any
+
+from frm_perception.cli.arguments import image_size
 
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -42,7 +43,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
                         help="the camera's frames a second (default: %(default)s)")
     parser.add_argument('--seed', type=int, default=10, metavar='N',
                         help='of the rendered drive (default: %(default)s)')
-    parser.add_argument('--size', type=_size, default=(540, 960), metavar='HEIGHTxWIDTH',
+    parser.add_argument('--size', type=image_size, default=(540, 960), metavar='HEIGHTxWIDTH',
                         help='of the rendered drive (default: 540x960)')
     parser.add_argument('--model-dir', type=Path, metavar='FOLDER',
                         help='folder of models (default: the one that came with the package)')
@@ -92,10 +93,3 @@ def _rate(text: str) -> float:
     if not 1 <= value <= 1000:
         raise argparse.ArgumentTypeError(f'{text!r} is not within 1 to 1000')
     return value
-
-
-def _size(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r'(\d{2,4})x(\d{2,4})', text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f'{text!r} is not HEIGHTxWIDTH, such as 540x960')
-    return int(match[1]), int(match[2])
