@@ -34,7 +34,7 @@ MANIFEST = 'model.yaml'
 DEFAULT = 'default.yaml'
 FORMAT = 1
 
-_EXPORTED = '"frm export" writes fp32'
+_EXPORTED = '"frm export" writes fp32, and fp16 with --fp16'
 _RECIPE = (
     'To make one, copy config/training/frm-mobilenetv2.yaml to CONFIG.yaml, name the network '
     'in it (`frm networks` lists them), and choose a NAME:\n'
@@ -249,6 +249,10 @@ def parse_resolution(text: str, bundle: Bundle) -> tuple[int, int]:
             f"'{_size_text(spec.default)}'")
     size = int(match[1]), int(match[2])
     if not spec.fits(size):
+        if spec.min == spec.max:
+            raise ValueError(
+                f'resolution {text} does not fit the model {bundle.name!r}: it was made for '
+                f'{_size_text(spec.default)} alone')
         nearest = ' or '.join(_size_text(near) for near in spec.nearest(size))
         raise ValueError(
             f'resolution {text} does not fit the model {bundle.name!r}: height and width must be '

@@ -16,11 +16,13 @@
 import hashlib
 
 import cv2
+import numpy as np
 import pytest
 import yaml
 
 torch = pytest.importorskip('torch', reason='export needs torch: requirements/train.txt')
 
+from frm_perception.cli.main import main  # noqa: E402
 from frm_perception.deploy.write_bundle import write_bundle  # noqa: E402
 from frm_perception.labels import CAMVID  # noqa: E402
 from frm_perception.runtime.bundle import Bundle  # noqa: E402
@@ -32,7 +34,7 @@ from frm_perception.training.loop import Run  # noqa: E402
 
 
 @pytest.fixture(scope='module')
-def made(tmp_path_factory):
+def checkpoint(tmp_path_factory):
     folder = tmp_path_factory.mktemp('run')
     for name in ('images', 'labels'):
         (folder / name).mkdir()
@@ -45,11 +47,16 @@ def made(tmp_path_factory):
     run = Run(TrainingConfig(network='frm-light-mobilenetv2', label_space='camvid', held_out=data,
                              folders=(data,), crop_height=64, crop_width=64), folder, folder)
     run.save()
-    bundle = folder / 'models' / 'made'
+    return run.checkpoint
+
+
+@pytest.fixture(scope='module')
+def made(checkpoint):
+    bundle = checkpoint.parent / 'models' / 'made'
     bundle.mkdir(parents=True)
     (bundle / 'left-over.txt').write_text('of the bundle that was here')
-    accuracy = write_bundle(run.checkpoint, bundle, 'frm export x -o y')
-    return bundle, accuracy
+    accuracies = write_bundle(checkpoint, bundle, 'frm export x -o y')
+    return bundle, accuracies['fp32']
 
 
 def test_the_bundle_loads_and_segments(made):
@@ -89,3 +96,61 @@ def test_the_bundle_replaces_the_old_one_whole(made):
     folder, _ = made
     assert {file.name for file in folder.iterdir()} == {'model.yaml', 'fp32.onnx', 'README.md'}
     assert [path.name for path in folder.parent.iterdir()] == ['made']
+
+
+@pytest.fixture(scope='module')
+def fixed(checkpoint):
+    """Export for one size, in half precision too, by the command."""
+    folder = checkpoint.parent / 'fixed' / 'bundle'
+    assert main(['export', str(checkpoint), '-o', str(folder), '--size', '96x128', '--fp16']) == 0
+    return folder
+
+
+def test_a_bundle_of_one_size_takes_that_size_alone(fixed):
+    bundle = Bundle.load(fixed)
+    assert bundle.input.min == bundle.input.max == bundle.input.default == (96, 128)
+    image = RenderedDrive(4, 120, 160, 1)[0].image
+    with Segmenter.load(bundle) as segmenter:
+        assert segmenter.info.resolution == (96, 128)
+        assert segmenter.segment(image).labels.shape == (120, 160)
+    with pytest.raises(ValueError, match='96x160 does not fit .* made for 96x128 alone'):
+        Segmenter.load(bundle, resolution='96x160')
+
+
+def test_half_precision_is_measured_and_gives_the_same_labels(fixed):
+    bundle = Bundle.load(fixed)
+    assert list(bundle.precisions) == ['fp32', 'fp16']
+    accuracy = bundle.entry('fp16').accuracy
+    assert accuracy['images'] == 3
+    assert 0.995 <= accuracy['label_agreement'] <= 1.0
+    assert f'{accuracy["label_agreement"]:.2%}' in (fixed / 'README.md').read_text()
+    image = RenderedDrive(4, 96, 128, 1)[0].image
+    with Segmenter.load(bundle) as full, Segmenter.load(bundle, precision='fp16') as half:
+        agreement = np.mean(full.segment(image).labels == half.segment(image).labels)
+    assert agreement >= 0.995
+    # Half the bytes of the weights.
+    assert (fixed / 'fp16.onnx').stat().st_size < 0.6 * (fixed / 'fp32.onnx').stat().st_size
+
+
+def test_the_manifest_has_the_command_that_makes_the_same_bundle(fixed):
+    command = Bundle.load(fixed).training['command']
+    assert command.startswith('frm export ')
+    assert command.endswith(f'-o {fixed} --size 96x128 --fp16')
+
+
+def test_a_size_that_does_not_fit_is_refused_with_sizes_that_do(checkpoint, tmp_path, capsys):
+    arguments = ['export', str(checkpoint), '-o', str(tmp_path / 'made'), '--size', '100x128']
+    assert main(arguments) == 2
+    assert 'multiples of 32, such as 96x128 or 128x128' in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_half_precision_that_changes_labels_is_refused_with_the_figures(checkpoint, tmp_path):
+    state = torch.load(checkpoint, weights_only=True)
+    # Logits this large are 4 apart in 16 bits, and so all the same.
+    state['average']['head.classifier.bias'].fill_(5000.0)
+    damaged = tmp_path / 'checkpoint.pt'
+    torch.save(state, damaged)
+    with pytest.raises(ValueError, match=r'labels of only [0-9.]+% .* must keep 99.5%'):
+        write_bundle(damaged, tmp_path / 'models' / 'made', 'frm export x -o y', (64, 64), True)
+    assert not list((tmp_path / 'models').iterdir())

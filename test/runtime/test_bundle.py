@@ -275,6 +275,15 @@ def test_a_resolution_that_does_not_fit_gets_the_rule_and_the_nearest(tiny_bundl
         parse_resolution('9999x1', bundle)
 
 
+def test_a_model_of_one_size_refuses_every_other(tiny_bundle: Path) -> None:
+    _edit(tiny_bundle, lambda c: c['input'].update(min=[96, 160], max=[96, 160]))
+    bundle = Bundle.load(tiny_bundle)
+    assert parse_resolution('96x160', bundle) == (96, 160)
+    with pytest.raises(ValueError, match="96x192 does not fit the model 'tiny': it was made for "
+                                         '96x160 alone$'):
+        parse_resolution('96x192', bundle)
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 3000), st.integers(0, 3000))
 def test_the_nearest_resolutions_fit(tiny_bundle: Path, height: int, width: int) -> None:
