@@ -27,7 +27,6 @@ onnxruntime = pytest.importorskip('onnxruntime')
 
 from frm_perception.deploy.export import ImageNetwork  # noqa: E402
 from frm_perception.deploy.export import export_onnx  # noqa: E402
-from frm_perception.networks import NETWORKS  # noqa: E402
 from frm_perception.networks import SegmentationNetwork  # noqa: E402
 from frm_perception.networks import build  # noqa: E402
 from frm_perception.networks.backbones.efficientformerv2 import BiasedAttention  # noqa: E402
@@ -163,17 +162,9 @@ def test_a_fixed_size_makes_each_positional_bias_one_constant():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('name', NETWORKS)
-def test_every_named_network_exports_and_agrees(name):
-    network = _randomised(lambda classes: build(name, classes), 3)
-    model = export_onnx(network)
-    step = network.head.multiple_of
-    for size in ((2 * step, 3 * step), (384, 640), (512, 1024)):
-        assert _agree(network, model, size)
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize('name', ['cgrseg-t', 'frm-light-efficientformerv2-s0'])
-def test_networks_with_positional_bias_agree_at_a_fixed_size(name):
+def test_networks_with_positional_bias_agree_at_free_and_fixed_sizes(name):
+    # A short training leaves these biases too small to tell; here they are large.
     network = _randomised(lambda classes: build(name, classes), 3)
-    assert _agree(network, export_onnx(network, (512, 1024)), (512, 1024))
+    for size in (None, (512, 1024)):
+        assert _agree(network, export_onnx(network, size), (512, 1024))
