@@ -30,6 +30,7 @@ from torch import nn
 from frm_perception.networks.backbones.backbone import Backbone
 from frm_perception.networks.layers import StochasticDepth
 from frm_perception.networks.layers import depth_rates
+from frm_perception.networks.layers import in_single_precision
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,11 @@ class LargeKernelAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> the same shape."""
-        return x * self.conv1(self.conv_spatial(self.conv0(x)))
+        near = self.conv0(x)
+        # On CPUs, torch's bfloat16 gradients of this layer are wrong in channels-last memory.
+        far = (in_single_precision(self.conv_spatial, near) if x.device.type == 'cpu'
+               else self.conv_spatial(near))
+        return x * self.conv1(far)
 
 
 class AttentionUnit(nn.Module):
