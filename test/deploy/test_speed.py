@@ -252,3 +252,11 @@ def test_an_option_that_makes_no_sense_is_named(arguments, capsys):
     with pytest.raises(SystemExit):
         main(['benchmark', 'networks', *arguments])
     assert arguments[0] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('kind', ['speed', 'plain'])
+def test_the_documented_tables_are_what_the_program_printed(kind):
+    docs = Path(__file__).parents[2] / 'docs'
+    results = json.loads((docs / f'networks-{kind}.json').read_text(encoding='utf-8'))
+    text = (docs / 'networks.md').read_text(encoding='utf-8')
+    assert f'{description(results)}\n\n{table(results)}' in text
