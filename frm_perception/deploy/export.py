@@ -32,6 +32,7 @@ OPSET = 20
 """The first with GELU as one operator, which ONNX Runtime computes in one pass and without leaving
 its blocked layout, unlike the five operators that stand for it before."""
 PLAIN_OPSET = 18
+LARGEST_FILE = 2 ** 31
 
 
 class ImageNetwork(nn.Module):
@@ -65,12 +66,18 @@ def export_onnx(network: SegmentationNetwork, size: tuple[int, int] | None = Non
         decides is then a constant, and a runtime can plan its memory ahead.
     :param plain: leave out what only makes it faster, to measure what that is worth: the network
         computes in the order of its publication, and GELU in five operators.
-    :raises ValueError: the network does not take images of ``size``.
+    :raises ValueError: the network does not take images of ``size``, or the constants of that size
+        are more than an ONNX file can hold.
     :raises onnx.checker.ValidationError: the exporter wrote an invalid model.
     """
     network = copy.deepcopy(network)
     if not plain:
         network.rearrange(size)
+    constants = sum(x.nbytes for x in (*network.parameters(), *network.buffers()))
+    if constants >= LARGEST_FILE:
+        raise ValueError(f'a model for {size} (height, width) alone would hold {constants} bytes '
+                         f'of constants, and an ONNX file less than {LARGEST_FILE}: leave the '
+                         f'size free')
     step = network.head.multiple_of
     image = torch.zeros((1, *size, 3) if size else (2, 4 * step, 6 * step, 3), dtype=torch.uint8)
     with _without_noise():

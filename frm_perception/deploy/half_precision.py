@@ -134,10 +134,9 @@ def _back_to_product(result: str, maker: Mapping[str, NodeProto]) -> list[str]:
     node = maker.get(result)
     if node is None or node.op_type not in ('MatMul', *_ON_LOGITS):
         return []
-    if node.op_type == 'MatMul':
-        return [node.name]
+    # On from a product, too: heads that talk before the softmax are another one.
     names = [name for operand in node.input for name in _back_to_product(operand, maker)]
-    return [*names, node.name] if names else []
+    return [*names, node.name] if names or node.op_type == 'MatMul' else []
 
 
 def _drop_repeated_casts(model: ModelProto) -> None:

@@ -168,3 +168,11 @@ def test_networks_with_positional_bias_agree_at_free_and_fixed_sizes(name):
     network = _randomised(lambda classes: build(name, classes), 3)
     for size in (None, (512, 1024)):
         assert _agree(network, export_onnx(network, size), (512, 1024))
+
+
+def test_constants_that_no_file_can_hold_are_refused(monkeypatch):
+    network = _small_cgrseg(4)
+    free = sum(x.nbytes for x in (*network.parameters(), *network.buffers()))
+    monkeypatch.setattr('frm_perception.deploy.export.LARGEST_FILE', free + 1000)
+    with pytest.raises(ValueError, match='256, 512.*alone would hold .* leave the size free'):
+        export_onnx(network, (256, 512))

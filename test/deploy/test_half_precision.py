@@ -86,6 +86,26 @@ def test_products_of_queries_and_keys_and_their_softmax_stay_in_32_bits(attentio
         'x', 'columns', 'rows', 'turned', 'mixed', 'logits'}
 
 
+def test_products_stay_in_32_bits_also_where_another_product_mixes_them():
+    half = to_half(_model("""
+        columns = Reshape(x, by_position)
+        rows = Transpose<perm = [0, 2, 1]>(columns)
+        products = MatMul(rows, columns)
+        flat = Reshape(products, by_pair)
+        mixed = MatMul(mixing, flat)
+        pairs = Shape(products)
+        scaled = Reshape(mixed, pairs)
+        weights = Softmax<axis = 2>(scaled)
+        turned = Transpose<perm = [0, 2, 1]>(weights)
+        sums = MatMul(columns, turned)
+        size = Shape(x)
+        logits = Reshape(sums, size)
+        """, by_position=np.int64([0, 3, -1]), by_pair=np.int64([0, 1, -1]),
+        mixing=np.float32([[1e-3]])))
+    assert {'products', 'mixed', 'scaled', 'weights'} <= _computed_in(half, TensorProto.FLOAT)
+    assert {'x', 'columns', 'sums'} <= _computed_in(half, TensorProto.FLOAT16)
+
+
 def test_logits_beyond_16_bits_spoil_nothing(attention):
     image = _noise(2, 8, 12)
     expected = _run(attention, image)
