@@ -84,7 +84,7 @@ class TrainingConfig:
     :param network: a name of :data:`frm_perception.networks.NETWORKS`.
     :param pretrained: MobileNetV2's TFLite file, or empty for a random start.
     :param held_out: labelled images to measure on, never trained on.
-    :param crop_height: rows of a training crop, a multiple of 32.
+    :param crop_height: rows of a training crop, a multiple of 32, for CGRSeg's heads of 64.
     :param min_scale: smallest image height over the crop's height.
     :param backbone_rate: learning rate of the backbone over ``learning_rate``.
     :param contrast_weight: of the contrastive term; :param contrast_start: its first iteration.

@@ -55,7 +55,8 @@ class Run:
 
     :param folder: where ``checkpoint.pt`` and ``log.jsonl`` go; a checkpoint there is resumed.
     :param cache: where rendered scenes and labelled footage are kept between runs.
-    :raises ValueError: the folder holds a run of another configuration, or the data is not usable.
+    :raises ValueError: the folder holds a run of another configuration, there is no such network,
+        it does not take crops of that size, or the data is not usable.
     """
 
     def __init__(self, config: TrainingConfig, folder: Path, cache: Path) -> None:
@@ -66,15 +67,17 @@ class Run:
         cache.mkdir(parents=True, exist_ok=True)
         self.space = label_space(config.label_space)
         classes = len(self.space.classes)
+        torch.manual_seed(config.seed)
+        self.device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+        # Before the data, which may take minutes to prepare.
+        self.network = build(config.network, classes).to(self.device)
+        _check_crop(self.network, config)
+        self.network.rearrange()
         self.held_out = folder_images(config.held_out, self.space)
         self.samples = Samples(collect(config, self.space, cache), Augmentation(
             config.crop_height, config.crop_width, config.min_scale, config.max_scale),
             classes, config.seed)
-        torch.manual_seed(config.seed)
-        self.device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
         # Channels-last is several times faster on CPUs with bfloat16.
-        self.network = build(config.network, classes).to(self.device)
-        self.network.rearrange()
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.contrast = PixelContrast(self.network.head.width).to(self.device)
         self.average: SegmentationNetwork = copy.deepcopy(self.network)
@@ -229,6 +232,13 @@ class Run:
     def _log(self, values: dict[str, float]) -> None:
         with (self.folder / 'log.jsonl').open('a') as file:
             file.write(json.dumps({'iteration': self.iteration, **values}) + '\n')
+
+
+def _check_crop(network: SegmentationNetwork, config: TrainingConfig) -> None:
+    try:
+        network.check_size(config.crop_height, config.crop_width)
+    except ValueError as error:
+        raise ValueError(f'crop_height, crop_width of {config.network}: {error}') from error
 
 
 def _normalised(network: SegmentationNetwork, images: Tensor) -> Tensor:

@@ -84,6 +84,14 @@ def test_an_interruption_leaves_a_checkpoint_that_loads(config, tmp_path, monkey
     assert not list((tmp_path / 'run').glob('*.partial'))
 
 
+def test_a_crop_that_the_network_does_not_take_is_refused_before_anything_is_read(
+        config, tmp_path):
+    nowhere = replace(config.held_out, images=str(tmp_path / 'nowhere'))
+    with pytest.raises(ValueError, match='crop_height.* of cgrseg-t: .*64x96.*multiples of 64'):
+        Run(replace(config, network='cgrseg-t', crop_width=96, held_out=nowhere),
+            tmp_path / 'run', tmp_path)
+
+
 def test_a_folder_of_another_configuration_is_refused(config, tmp_path):
     Run(config, tmp_path / 'run', tmp_path).save()
     with pytest.raises(ValueError, match='learning_rate'):
