@@ -322,12 +322,13 @@ class Environment:
         for entry in entry_points['console_scripts']:
             name, module, function = re.split(r'\s*[=:]\s*', entry)
             script = self.folder / 'bin' / name
-            # Started by sh, since the path of a Python in a "#!" line may be neither long nor
-            # have spaces.
+            # Started by sh, as a Python in a "#!" line may have neither a long path nor spaces.
+            # Processes that it starts import it, too, under another name than __main__.
             script.write_text(
                 '#!/bin/sh\n'
                 f"'''exec' \"{self.python}\" \"$0\" \"$@\"\n' '''\n"
-                f'import sys\nfrom {module} import {function}\nsys.exit({function}())\n')
+                f'import sys\nfrom {module} import {function}\n'
+                f'if __name__ == "__main__":\n    sys.exit({function}())\n')
             script.chmod(0o755)
 
 
