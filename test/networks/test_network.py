@@ -17,6 +17,7 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='networks need torch: requirements/train.txt')
 
+from frm_perception.networks import HEADS  # noqa: E402
 from frm_perception.networks import NETWORKS  # noqa: E402
 from frm_perception.networks import build  # noqa: E402
 
@@ -72,3 +73,12 @@ def test_a_network_made_for_one_size_takes_no_other():
 def test_a_network_is_not_made_for_a_size_off_its_grid():
     with pytest.raises(ValueError, match='multiples of 64, such as 64x128 or 128x192'):
         build('cgrseg-t', 4).rearrange((96, 160))
+
+
+@pytest.mark.parametrize('head', HEADS)
+def test_a_head_fits_every_family_of_backbones(head):
+    for backbone in ('van-b0', 'efficientformerv2-s0', 'mobilenetv2'):
+        with torch.device('meta'):
+            network = build(f'{head}-{backbone}', 7).eval()
+            logits = network(torch.zeros(1, 3, 128, 192))
+        assert logits.shape == (1, 7, 128 // network.head.stride, 192 // network.head.stride)
