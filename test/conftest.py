@@ -38,7 +38,7 @@ if os.environ.get('ROS_DISTRO') == 'humble':
     os.environ['ROS_LOCALHOST_ONLY'] = '1'  # its only way; later distributions warn about it
 
 # Before anything imports torch: the tensors of tests are small, and on a busy machine threads that
-# share them wait for each other, ten times longer than one thread computes.
+# share them wait for each other far longer than one thread computes.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 # A script's background job ignores Ctrl-C, and so would every process that these tests start.
