@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,13 +36,18 @@ class LabelSpace:
     :param classes: class names; the position is the class id (0..254).
     :param palette: one ``(red, green, blue)`` per class, 0..255.
     :param drivable: names of the classes a vehicle may drive on.
-    :raises ValueError: names twice, colours missing, or a drivable class that does not exist.
+    :param ignore: ids of label images that stand for nothing, such as void, beside
+        :data:`IGNORE`, which always does; a class of such an id is a name and no more. It is how
+        files are written and not what the classes are, so spaces that differ in it are equal.
+    :raises ValueError: names twice, colours missing, a drivable class that does not exist, or an
+        id beyond 0..255.
     """
 
     name: str
     classes: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
     drivable: tuple[str, ...]
+    ignore: tuple[int, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.classes) <= IGNORE:
@@ -55,6 +61,9 @@ class LabelSpace:
                 f'but {len(self.palette)} colours')
         if not all(0 <= value <= 255 for rgb in self.palette for value in rgb):
             raise ValueError(f'label space {self.name!r}: a colour has values beyond 0..255')
+        if not all(0 <= value <= 255 for value in self.ignore):
+            raise ValueError(
+                f'label space {self.name!r} ignores ids beyond 0..255: {list(self.ignore)}')
         self._require_classes(self.drivable)
 
     def _require_classes(self, names: Sequence[str]) -> None:
@@ -70,6 +79,13 @@ class LabelSpace:
         table[:len(self.palette)] = self.palette
         return table
 
+    def known_ids(self) -> NDArray[np.bool_]:
+        """Return a (256,) table of the ids that label images may hold: classes and ignored."""
+        table = np.zeros(256, np.bool_)
+        table[:len(self.classes)] = True
+        table[[*self.ignore, IGNORE]] = True
+        return table
+
     def drivable_lut(self, classes: Sequence[str] = ()) -> NDArray[np.uint8]:
         """
         Return a (256,) uint8 table from class id to 255 (drivable) or 0.
@@ -83,23 +99,46 @@ class LabelSpace:
         table[[self.classes.index(name) for name in names]] = 255
         return table
 
-    def lut_to(self, other: LabelSpace, synonyms: Mapping[str, str]) -> NDArray[np.uint8]:
+    def classes_in(self, other: LabelSpace, exceptions: Mapping[str, Sequence[str]] | None = None
+                   ) -> tuple[tuple[int, ...], ...]:
         """
-        Return a (256,) uint8 table from this space's ids to another's.
+        Return for each class the ids of another space's classes that it stands for.
 
-        :param synonyms: this space's name -> the other's, for names that differ. A class that
-            neither has the same name nor a synonym becomes :data:`IGNORE`.
-        :raises ValueError: a synonym that one of the two spaces does not have.
+        Names decide: the same name, or names that :data:`SYNONYMS` knows as the same thing, such
+        as CamVid's 'tree', which stands for two classes of Cityscapes; no ids where there are
+        none, or where this space ignores the class.
+
+        :param exceptions: this space's name -> the other's names, where names do not decide.
+        :raises ValueError: an exception that one of the two spaces does not have.
         """
-        self._require_classes(tuple(synonyms))
-        other._require_classes(tuple(synonyms.values()))
-        table = np.full(256, IGNORE, np.uint8)
-        for index, name in enumerate(self.classes):
-            target = synonyms.get(name, name)
-            if target in other.classes:
-                table[index] = other.classes.index(target)
-        return table
+        chosen = dict(exceptions or {})
+        self._require_classes(tuple(chosen))
+        for names in chosen.values():
+            other._require_classes(names)
+        return tuple(
+            () if index in self.ignore else
+            tuple(other.classes.index(found)
+                  for found in chosen.get(name, self._names_in(other, name)))
+            for index, name in enumerate(self.classes))
 
+    def _names_in(self, other: LabelSpace, name: str) -> tuple[str, ...]:
+        # A finer name that this space has itself is not what its coarser one stands for.
+        finer = (name, *(part for part in SYNONYMS.get(name, ()) if part not in self.classes))
+        found = tuple(part for part in finer if part in other.classes)
+        return found or tuple(whole for whole, parts in SYNONYMS.items()
+                              if name in parts and whole in other.classes)
+
+
+SYNONYMS: Mapping[str, tuple[str, ...]] = {
+    'pavement': ('sidewalk',),
+    'tree': ('vegetation', 'terrain'),
+    'sign': ('traffic light', 'traffic sign'),
+    'fence': ('wall',),
+    'car': ('truck', 'bus', 'train'),
+    'pedestrian': ('person',),
+    'bicyclist': ('rider', 'motorcycle', 'bicycle'),
+}
+"""CamVid's name of a class -> Cityscapes' names of the same, beside that very name."""
 
 CAMVID = LabelSpace(
     name='camvid',
@@ -108,8 +147,12 @@ CAMVID = LabelSpace(
     palette=((70, 130, 180), (70, 70, 70), (153, 153, 153), (128, 64, 128), (244, 35, 232),
              (107, 142, 35), (220, 220, 0), (190, 153, 153), (0, 0, 142), (220, 20, 60),
              (119, 11, 32)),
-    drivable=('road',))
-"""CamVid's 11 classes, in the order of the SegNet re-release; colours follow Cityscapes."""
+    drivable=('road',),
+    ignore=(11,))
+"""
+CamVid's 11 classes, in the order of the SegNet re-release, which writes void as 11; colours
+follow Cityscapes.
+"""
 
 _CITYSCAPES_CLASSES = (
     'road', 'sidewalk', 'building', 'wall', 'fence', 'pole', 'traffic light', 'traffic sign',
@@ -139,3 +182,20 @@ def label_space(name: str) -> LabelSpace:
     if name not in _SPACES:
         raise ValueError(f'no label space {name!r}; there are {", ".join(_SPACES)}')
     return _SPACES[name]
+
+
+def generated_palette(count: int) -> tuple[tuple[int, int, int], ...]:
+    """
+    Return that many different colours, none of them black: PASCAL VOC's, from its second on.
+
+    Bits 0, 1 and 2 of a number are the highest of red, green and blue, the next three the next.
+
+    :param count: 0..255.
+    """
+    return tuple((_spread(number), _spread(number >> 1), _spread(number >> 2))
+                 for number in range(1, count + 1))
+
+
+def _spread(number: int) -> int:
+    """Return bits 0, 3 and 6 as bits 7, 6 and 5."""
+    return (number & 1) << 7 | (number >> 3 & 1) << 6 | (number >> 6 & 1) << 5

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from frm_perception.labels import LabelSpace
+from frm_perception.runtime.label_space_file import parse_label_space
 from frm_perception.runtime.manifest import BundleError
 from frm_perception.runtime.manifest import Section
 from frm_perception.runtime.manifest import read_section
@@ -137,7 +138,7 @@ class Bundle:
             network=top.text('network'),
             backbone=top.text('backbone'),
             head=top.text('head'),
-            label_space=_label_space(top.section('label_space')),
+            label_space=parse_label_space(top.section('label_space')),
             input=_input_spec(top.section('input')),
             output=_output_spec(top.section('output')),
             precisions=_precisions(top.section('precisions')),
@@ -286,18 +287,6 @@ def _load_all(models_dir: Path) -> tuple[list[Bundle], list[str]]:
         except BundleError as error:
             broken.append(f'  {manifest.parent.name}: {error}')
     return bundles, broken
-
-
-def _label_space(section: Section) -> LabelSpace:
-    name = section.text('name')
-    classes = section.texts('classes')
-    palette = section.triples('palette')
-    drivable = section.texts('drivable')
-    section.close()
-    try:
-        return LabelSpace(name, classes, palette, drivable)
-    except ValueError as error:
-        raise BundleError(f'{section.file}: {error}') from error
 
 
 def _input_spec(section: Section) -> InputSpec:

@@ -90,11 +90,12 @@ class Section:
         """Return the whole number under ``key``, at least ``least``."""
         return self._whole(key, self._get(key), least)
 
-    def integers(self, key: str, count: int, least: int) -> tuple[int, ...]:
-        """Return the list of exactly ``count`` whole numbers under ``key``."""
+    def integers(self, key: str, count: int | None, least: int) -> tuple[int, ...]:
+        """Return the list of exactly ``count`` whole numbers under ``key``; None: of any."""
         value = self._get(key)
-        if not isinstance(value, list) or len(value) != count:
-            raise self.error(key, f'must be a list of {count} whole numbers, not {value!r}')
+        if not isinstance(value, list) or count not in (None, len(value)):
+            wanted = 'whole numbers' if count is None else f'{count} whole numbers'
+            raise self.error(key, f'must be a list of {wanted}, not {value!r}')
         return tuple(self._whole(key, item, least) for item in value)
 
     def texts(self, key: str) -> tuple[str, ...]:

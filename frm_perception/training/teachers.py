@@ -27,12 +27,11 @@ from frm_perception.labels import IGNORE
 
 Image = NDArray[np.uint8]
 
-_CITYSCAPES_TO_CAMVID = CITYSCAPES.lut_to(CAMVID, {
-    'sidewalk': 'pavement', 'wall': 'fence', 'traffic light': 'sign', 'traffic sign': 'sign',
-    'vegetation': 'tree', 'terrain': 'tree', 'person': 'pedestrian', 'rider': 'bicyclist',
-    'truck': 'car', 'bus': 'car', 'train': 'car', 'motorcycle': 'bicyclist',
-    'bicycle': 'bicyclist'})
+_CITYSCAPES_TO_CAMVID = np.full(256, IGNORE, np.uint8)
+for _index, _ids in enumerate(CITYSCAPES.classes_in(CAMVID)):
+    _CITYSCAPES_TO_CAMVID[_index] = _ids[0]
 _ROAD = CAMVID.classes.index('road')
+_ROAD_MAPS = 4  # background, road, curb, lane mark
 
 
 class CityscapesTeacher:
@@ -40,6 +39,7 @@ class CityscapesTeacher:
     DeepLab on MobileNet-EdgeTPU, int8 TFLite, trained on Cityscapes: all classes.
 
     :param file: ``deeplab_mobilenet_edgetpu_slim_cityscapes_quant.tflite``.
+    :raises ValueError: the file is not of such a network.
     """
 
     def __init__(self, file: Path) -> None:
@@ -48,6 +48,10 @@ class CityscapesTeacher:
         self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]
         self._output = self._interpreter.get_output_details()[0]
+        shapes = tuple(self._input['shape']), tuple(self._output['shape'])
+        if len(shapes[0]) != 4 or len(shapes[1]) < 3 or shapes[0][1:3] != shapes[1][1:3]:
+            raise ValueError(f'{file}: takes {shapes[0]} and gives {shapes[1]}, not one class id '
+                             'a pixel')
 
     def label(self, image: Image) -> Image:
         """(H, W, 3) uint8 RGB -> (H, W) uint8 CamVid ids."""
@@ -67,12 +71,18 @@ class RoadTeacher:
     Intel's road-segmentation-adas-0001 (Open Model Zoo, OpenVINO IR): road against the rest.
 
     :param file: ``road-segmentation-adas-0001.xml``.
+    :raises ValueError: the file is not of such a network.
     """
 
     def __init__(self, file: Path) -> None:
         import openvino
         self._model = openvino.Core().compile_model(
             file, 'CPU', {'INFERENCE_PRECISION_HINT': 'f32'})
+        taken, given = self._model.input(0).partial_shape, self._model.output(0).partial_shape
+        if (taken.is_dynamic or given.is_dynamic or len(taken) != 4
+                or tuple(given) != (taken[0], _ROAD_MAPS, *tuple(taken)[2:])):
+            raise ValueError(f'{file}: takes {taken} and gives {given}, not {_ROAD_MAPS} maps of '
+                             'the size of its input')
 
     def road(self, image: Image) -> NDArray[np.float32]:
         """(H, W, 3) uint8 RGB -> (H, W) float32 probability of road or lane mark."""
