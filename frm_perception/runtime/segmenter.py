@@ -69,11 +69,14 @@ class Segmentation:
     :param labels: (H, W) uint8 class ids.
     :param drivable: (H, W) uint8, 255 where a vehicle may drive, else 0.
     :param timings: milliseconds of 'prepare', 'infer' and 'decide'.
+    :param confidence: (H, W) uint8, 255 times the softmax probability of the label, rounded;
+        None unless asked for.
     """
 
     labels: NDArray[np.uint8]
     drivable: NDArray[np.uint8]
     timings: Mapping[str, float]
+    confidence: NDArray[np.uint8] | None = None
 
 
 class Segmenter:
@@ -121,7 +124,7 @@ class Segmenter:
         return cls(bundle, engine, info, drivable_classes)
 
     def segment(self, image: NDArray[np.uint8], encoding: str = 'rgb8',
-                output_size: str = 'camera') -> Segmentation:
+                output_size: str = 'camera', confidence: bool = False) -> Segmentation:
         """
         Label one image.
 
@@ -129,6 +132,7 @@ class Segmenter:
         :param encoding: 'rgb8', 'bgr8', 'rgba8', 'bgra8' or 'mono8'.
         :param output_size: 'camera' for labels of the image's size, 'network' for labels of the
             image as the network saw it, without the border around it.
+        :param confidence: also compute the confidence; 'timings' leave that out.
         :raises ValueError: the image is not what the encoding says, or an unknown word.
         :raises EngineError: the network failed.
         """
@@ -144,12 +148,14 @@ class Segmenter:
         logits = self._engine.infer(self._batch)[0]
         inferred = perf_counter()
         size = letterbox.image if output_size == 'camera' else letterbox.content
-        labels = upsampling(letterbox, self._stride, size).labels(logits)
+        enlarged = upsampling(letterbox, self._stride, size)
+        labels = enlarged.labels(logits)
         drivable: NDArray[np.uint8] = np.asarray(cv2.LUT(labels, self._drivable), np.uint8)
         decided = perf_counter()
-        return Segmentation(labels, drivable, {
-            'prepare': (prepared - started) * 1e3, 'infer': (inferred - prepared) * 1e3,
-            'decide': (decided - inferred) * 1e3})
+        timings = {'prepare': (prepared - started) * 1e3, 'infer': (inferred - prepared) * 1e3,
+                   'decide': (decided - inferred) * 1e3}
+        return Segmentation(labels, drivable, timings,
+                            enlarged.confidence(logits) if confidence else None)
 
     def close(self) -> None:
         """Free the network and its memory; the segmenter cannot be used any more."""

@@ -48,6 +48,7 @@ class _Axis:
 
     :param cells: how many cells of this axis belong to the image.
     :param interval: (size,) the interval each output pixel lies in.
+    :param weight: (size,) float32 weight of the higher cell at each output pixel.
     :param pixels: (cells + 1, reach) output pixels of every interval; a shorter interval repeats
         its last pixel, so that all have the same length.
     :param weights: (cells + 1, reach) float32 weight of the higher cell at those pixels.
@@ -56,6 +57,7 @@ class _Axis:
 
     cells: int
     interval: Int
+    weight: Float
     pixels: Int
     weights: Float
     used: NDArray[np.bool_]
@@ -70,7 +72,7 @@ class _Axis:
         end = np.searchsorted(interval, np.arange(cells + 1), 'right')
         reach = int((end - first).max())
         pixels = np.minimum(first[:, None] + np.arange(reach), np.maximum(end - 1, 0)[:, None])
-        return cls(cells, interval, pixels, weight[pixels], end > first)
+        return cls(cells, interval, weight, pixels, weight[pixels], end > first)
 
     def corners(self, interval: Int) -> tuple[Int, Int]:
         """Return the lower and the higher cell of each of those intervals."""
@@ -103,6 +105,32 @@ class Upsampling:
         if y.size:
             self._decide(logits, y, x, labels)
         return labels
+
+    def confidence(self, logits: Float) -> NDArray[np.uint8]:
+        """
+        Return (H, W) uint8, 255 times the softmax probability of each pixel's label, rounded.
+
+        The logits are interpolated first, then come their probabilities. Nothing is spared: every
+        class is computed at every pixel, a few rows at a time.
+
+        :param logits: as for :meth:`labels`.
+        """
+        rows, columns = self.rows, self.columns
+        logits = logits[:, :rows.cells, :columns.cells]
+        (top, bottom), (left, right) = (
+            axis.corners(axis.interval) for axis in (rows, columns))
+        confidence = np.empty((rows.interval.size, columns.interval.size), np.uint8)
+        step = max(_CHUNK_PIXELS // confidence.shape[1], 1)
+        for start in range(0, confidence.shape[0], step):
+            part = slice(start, start + step)
+            above, below = logits[:, top[part]], logits[:, bottom[part]]
+            narrow = above + (below - above) * rows.weight[part, None]
+            lower = narrow[:, :, left]
+            values = lower + (narrow[:, :, right] - lower) * columns.weight
+            values -= values.max(axis=0)
+            # The largest of the exponentials is e^0 = 1.
+            confidence[part] = np.rint(255 / np.exp(values, out=values).sum(axis=0))
+        return confidence
 
     def _decide(self, logits: Float, y: Int, x: Int, labels: NDArray[np.uint8]) -> None:
         """Write the labels of the pixels within the quads of cells (y, x)."""

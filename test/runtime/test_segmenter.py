@@ -193,3 +193,21 @@ def test_a_closed_segmenter_says_so(tiny_bundle: Path) -> None:
     segmenter.close()
     with pytest.raises(EngineError, match='closed'):
         segmenter.segment(np.zeros((9, 9, 3), np.uint8))
+
+
+def test_confidence_is_given_only_where_asked_for(segmenter: Segmenter) -> None:
+    image = paint(blocks(90, 130, 10))
+    assert segmenter.segment(image).confidence is None
+    for size in ('camera', 'network'):
+        result = segmenter.segment(image, output_size=size, confidence=True)
+        assert result.confidence is not None
+        assert result.confidence.shape == result.labels.shape
+        assert sorted(result.timings) == ['decide', 'infer', 'prepare']
+
+
+def test_confidence_is_least_where_colours_mix(segmenter: Segmenter) -> None:
+    labels = np.zeros((96, 160), np.uint8)
+    labels[:, 78:] = TINY.classes.index('car')  # opposite colours, their border within a cell
+    confidence = segmenter.segment(paint(labels), confidence=True).confidence
+    assert confidence is not None
+    assert (confidence[:, 76:80].max(axis=1) < confidence[:, 100]).all()

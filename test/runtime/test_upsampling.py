@@ -122,3 +122,38 @@ def test_all_class_ids_are_possible() -> None:
     box = Letterbox.fit((64, 64), (64, 64), STRIDE)
     labels = upsampling(box, STRIDE, (64, 64)).labels(logits)
     assert np.array_equal(labels[1::4, 1::4].ravel(), ids)
+
+
+@settings(deadline=None, max_examples=100)
+@given(cases, st.sampled_from(['camera', 'network']))
+def test_confidence_is_the_softmax_of_the_dense_computation(
+        case: tuple[tuple[int, int], tuple[int, int], int, int], output: str) -> None:
+    image, network, classes, seed = case
+    random = np.random.default_rng(seed)
+    shape = (classes, network[0] // STRIDE, network[1] // STRIDE)
+    logits = random.normal(0, 10 ** random.uniform(-2, 2), shape).astype(np.float32)
+    box = Letterbox.fit(image, network, STRIDE)
+    size = image if output == 'camera' else box.content
+    assert_confidence_equals_dense(logits, box, size)
+
+
+@pytest.mark.parametrize('image', [(1080, 1920), (97, 1021), (1, 4000)])
+def test_confidence_is_exact_at_camera_sizes(image: tuple[int, int]) -> None:
+    logits = np.random.default_rng(5).normal(0, 3, (3, 96, 160)).astype(np.float32)
+    assert_confidence_equals_dense(logits, Letterbox.fit(image, (384, 640), STRIDE), image)
+
+
+def assert_confidence_equals_dense(logits: NDArray[np.float32], box: Letterbox,
+                                   size: tuple[int, int]) -> None:
+    confidence = upsampling(box, STRIDE, size).confidence(logits)
+    assert confidence.shape == size and confidence.dtype == np.uint8
+    values = dense(logits, box, size)
+    expected = 255 / np.exp(values - values.max(axis=0)).sum(axis=0)
+    # Rounded, but for what single precision cannot tell.
+    assert np.abs(confidence - expected).max() <= 0.5 + 0.02
+
+
+def test_confidence_of_a_network_that_knows_nothing_is_one_in_so_many() -> None:
+    box = Letterbox.fit((50, 50), (64, 64), STRIDE)
+    confidence = upsampling(box, STRIDE, (50, 50)).confidence(np.ones((5, 16, 16), np.float32))
+    assert (confidence == 51).all()
