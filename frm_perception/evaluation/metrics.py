@@ -60,15 +60,20 @@ class ConfusionMatrix:
 
     def iou(self) -> NDArray[np.float64]:
         """Return (classes,) intersection over union, NaN for a class never seen nor predicted."""
-        hits = np.diagonal(self.counts).astype(np.float64)
-        union = self.counts.sum(axis=1) + self.counts[:, :-1].sum(axis=0) - hits
-        return np.divide(hits, union, out=np.full(len(self.classes), np.nan), where=union > 0)
+        hits = np.diagonal(self.counts)
+        return ratio(hits, self.counts.sum(axis=1) + self.counts[:, :-1].sum(axis=0) - hits)
 
     def mean_iou(self) -> float:
         """Return the mean of :meth:`iou` over the classes that occur; NaN if none does."""
-        iou = self.iou()
-        occurring = iou[~np.isnan(iou)]
-        return float(occurring.mean()) if occurring.size else float('nan')
+        return mean_of_known(self.iou())
+
+    def precision(self) -> NDArray[np.float64]:
+        """Return (classes,) share of a class's predictions that are right, NaN without any."""
+        return ratio(np.diagonal(self.counts), self.counts[:, :-1].sum(axis=0))
+
+    def recall(self) -> NDArray[np.float64]:
+        """Return (classes,) share of a class's pixels that are found, NaN without any."""
+        return ratio(np.diagonal(self.counts), self.counts.sum(axis=1))
 
     def pixel_accuracy(self) -> float:
         """Return the share of known pixels with the right class; NaN if there are none."""
@@ -103,3 +108,14 @@ class BinaryIoU:
     def iou(self) -> float:
         """Return intersection over union; NaN if neither mask ever had a pixel."""
         return self.intersection / self.union if self.union else float('nan')
+
+
+def ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return float64 quotients, NaN where there is nothing to divide by."""
+    return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
+
+
+def mean_of_known(values: NDArray[np.float64]) -> float:
+    """Return the mean of the values that are numbers; NaN if there are none."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else float('nan')
