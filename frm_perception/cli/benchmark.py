@@ -26,7 +26,7 @@ from frm_perception.cli.arguments import image_size
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     """Add the command and its options."""
     parser = subparsers.add_parser(
-        'benchmark', help='measure the networks, or how images travel, on this computer')
+        'benchmark', help='measure the networks, their parts, or how images travel')
     kinds = parser.add_subparsers(dest='kind', metavar='KIND', required=True)
     transport = kinds.add_parser(
         'transport', help='delivery rate and latency with and without the shared memory profile',
@@ -59,6 +59,17 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
                           help='also time each network without what only makes it faster: '
                                'operators fused, and computed in a better order')
     networks.set_defaults(run=run_networks)
+    ablation = kinds.add_parser(
+        'ablation', help='what a part of a network or of the loss is worth, over several seeds',
+        description='Trains variants of one configuration with several seeds each, and prints '
+                    'how well they do on held-out images. Goes on where it stopped.')
+    ablation.add_argument('config', type=Path, metavar='CONFIG',
+                          help='e.g. config/training/ablation.yaml')
+    ablation.add_argument('-o', '--output', type=Path, required=True, metavar='FOLDER',
+                          help='of the runs')
+    ablation.add_argument('--json', type=Path, metavar='FILE',
+                          help='also write the results here, anew after every run')
+    ablation.set_defaults(run=run_ablation)
 
 
 def run_networks(args: argparse.Namespace) -> int:
@@ -79,6 +90,30 @@ def run_networks(args: argparse.Namespace) -> int:
     except (ValueError, DisagreementError, OSError) as error:
         print(f'frm benchmark: {error}', file=sys.stderr)
         return 2 if isinstance(error, ValueError) else 1
+    return 0
+
+
+def run_ablation(args: argparse.Namespace) -> int:
+    """Train, measure, write the file and print the table; return the exit status."""
+    from frm_perception.media.files import write_json
+    from frm_perception.training.ablation import load_ablation
+    from frm_perception.training.ablation import measure
+    from frm_perception.training.ablation_report import description
+    from frm_perception.training.ablation_report import findings
+    from frm_perception.training.ablation_report import table
+
+    try:
+        for results in measure(load_ablation(args.config), args.output):
+            if args.json:
+                write_json(args.json, results)
+    except (ValueError, OSError) as error:
+        print(f'frm benchmark: {error}', file=sys.stderr)
+        return 2 if isinstance(error, ValueError) else 1
+    except KeyboardInterrupt:
+        print(f'\nfrm benchmark: interrupted; the same command goes on from {args.output}',
+              file=sys.stderr)
+        return 130
+    print(f'{description(results)}\n\n{table(results)}\n\n{findings(results)}')
     return 0
 
 
