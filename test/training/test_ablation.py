@@ -46,10 +46,10 @@ def data(tmp_path_factory):
     for name in ('images', 'labels'):
         (folder / name).mkdir()
     drive = RenderedDrive(3, 96, 128, 4)
-    for index in range(2):
+    for index, name in enumerate(('A_0.png', 'A_1.png', 'B_0.png', 'B_1.png')):
         scene = drive[index]
-        cv2.imwrite(str(folder / 'images' / f'A_{index}.png'), scene.image[..., ::-1])
-        cv2.imwrite(str(folder / 'labels' / f'A_{index}.png'), scene.labels)
+        cv2.imwrite(str(folder / 'images' / name), scene.image[..., ::-1])
+        cv2.imwrite(str(folder / 'labels' / name), scene.labels)
     return {'kind': 'folder', 'images': str(folder / 'images'), 'labels': str(folder / 'labels')}
 
 
@@ -59,8 +59,9 @@ def content(data):
         'seeds': [0, 1],
         'variants': [{'name': 'frm', 'network': 'frm-light-mobilenetv2'},
                      {'name': 'none', 'network': 'fpn-mobilenetv2', 'loss': {'contrast': 0}}],
-        'base': {'label_space': 'camvid', 'sources': [data], 'held_out': [data], 'iterations': 2,
-                 'batch': 2, 'augmentation': {'height': 64, 'width': 64},
+        'base': {'label_space': 'camvid', 'sources': [{**data, 'sequences': ['A']}],
+                 'held_out': [{**data, 'sequences': ['B']}], 'iterations': 2, 'batch': 2,
+                 'augmentation': {'height': 64, 'width': 64},
                  'loss': {'contrast_start': 1, 'contrast': 0.2}, 'precision': 'fp32'}}
 
 
