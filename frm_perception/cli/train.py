@@ -29,22 +29,41 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
                         help='folder of the run: checkpoint.pt and log.jsonl')
     parser.add_argument('--cache', type=Path, default=Path('runs/cache'),
                         help='folder for rendered scenes and labelled footage (%(default)s)')
+    parser.add_argument('--processes', type=int, default=0, metavar='N',
+                        help='processes that share the work, one for each GPU (default: as many '
+                             'as there are GPUs, or one); under torchrun they are there already')
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Train to the end, or until interrupted; the same command then goes on."""
-    from frm_perception.training.config import load_config
-    from frm_perception.training.loop import Run
+    from torch import cuda
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    from frm_perception.training import processes
+    count = args.processes or max(cuda.device_count(), 1)
     try:
-        training = Run(load_config(args.config), args.output, args.cache)
-        training.train()
+        if count == 1 or processes.launched():
+            return train_here(args.config, args.output, args.cache)
+        return max(processes.launch(count, train_here, args.config, args.output, args.cache))
+    except ChildFailedError as error:
+        print(f'frm train: one of the processes failed: {error}', file=sys.stderr)
+        return 1
+
+
+def train_here(config: Path, output: Path, cache: Path) -> int:
+    """Train in this process, and say how it ended; return the exit status."""
+    from frm_perception.training import processes
+    from frm_perception.training.config import load_config
+    from frm_perception.training.loop import train
+    status = 0
+    try:
+        last_words = f'trained: {train(load_config(config), output, cache)}'
     except ValueError as error:
-        print(f'frm train: {error}', file=sys.stderr)
-        return 2
+        status, last_words = 2, f'frm train: {error}'
     except KeyboardInterrupt:
-        print(f'\nfrm train: interrupted; the same command goes on from {args.output}',
-              file=sys.stderr)
-        return 130
-    print(f'trained: {training.checkpoint}')
-    return 0
+        status = 130
+        last_words = f'frm train: interrupted; the same command goes on from {output}'
+    if processes.rank() == 0:
+        print(last_words, file=sys.stderr if status else sys.stdout)
+    return status

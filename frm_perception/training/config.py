@@ -17,12 +17,69 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from dataclasses import field
 from pathlib import Path
+from types import NoneType
+from types import UnionType
 from typing import Any
+from typing import Literal
+from typing import Union
 from typing import get_args
+from typing import get_origin
 from typing import get_type_hints
 
 import yaml
+
+
+@dataclass(frozen=True)
+class CamVidData:
+    """
+    CamVid's 11 classes as the SegNet tutorial lays them out.
+
+    :param root: holds ``SPLIT/`` and ``SPLITannot/``, or ``SPLIT/images/`` and ``SPLIT/labels/``.
+    :param weight: how often this source is drawn, against the others.
+    :param sequences: prefixes of the file names before the first underscore; empty means all.
+    :param without: prefixes that are left out.
+    """
+
+    root: str
+    split: str = 'train'
+    weight: float = 1.0
+    sequences: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    kind: Literal['camvid'] = 'camvid'
+
+
+@dataclass(frozen=True)
+class CityscapesData:
+    """
+    Cityscapes with its fine labels, as it unpacks.
+
+    :param root: holds ``leftImg8bit/SPLIT/CITY/`` and ``gtFine/SPLIT/CITY/``.
+    :param classes: as for :class:`FolderData`, over what names alone say.
+    """
+
+    root: str
+    split: str = 'train'
+    weight: float = 1.0
+    classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    kind: Literal['cityscapes'] = 'cityscapes'
+
+
+@dataclass(frozen=True)
+class BDD100KData:
+    """
+    BDD100K's semantic segmentation, as it unpacks.
+
+    :param root: holds ``images/10k/SPLIT/`` and ``labels/sem_seg/masks/SPLIT/``.
+    :param classes: as for :class:`FolderData`, over what names alone say.
+    """
+
+    root: str
+    split: str = 'train'
+    weight: float = 1.0
+    classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    kind: Literal['bdd100k'] = 'bdd100k'
 
 
 @dataclass(frozen=True)
@@ -32,6 +89,9 @@ class FolderData:
 
     :param images: folder of the images.
     :param labels: folder of index PNGs of the same names.
+    :param label_space: a known name or a YAML file; empty means that of the run.
+    :param classes: a class of the labels -> classes of the run's label space that it stands for,
+        over what names alone say. None of them: the class is not learned.
     :param weight: how often this source is drawn, against the others.
     :param sequences: prefixes of the file names before the first underscore; empty means all.
     :param without: prefixes that are left out.
@@ -39,9 +99,12 @@ class FolderData:
 
     images: str
     labels: str
+    label_space: str = ''
+    classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     weight: float = 1.0
     sequences: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    kind: Literal['folder'] = 'folder'
 
 
 @dataclass(frozen=True)
@@ -59,21 +122,96 @@ class RenderedData:
     width: int
     first_seed: int = 1000
     weight: float = 1.0
+    kind: Literal['rendered'] = 'rendered'
 
 
 @dataclass(frozen=True)
-class FootageData:
+class UnlabelledData:
     """
-    Unlabelled video that the teachers label once.
+    Images that nobody labelled; two teachers label them once, where they agree.
 
+    :param path: a video, a folder of images or a ROS bag.
     :param cityscapes_teacher: DeepLab's TFLite file.
     :param road_teacher: Open Model Zoo's ``.xml``.
     """
 
-    video: str
+    path: str
     cityscapes_teacher: str
     road_teacher: str
     weight: float = 1.0
+    kind: Literal['unlabelled'] = 'unlabelled'
+
+
+LabelledData = CamVidData | CityscapesData | BDD100KData | FolderData
+Data = LabelledData | RenderedData | UnlabelledData
+
+
+@dataclass(frozen=True)
+class AugmentationConfig:
+    """
+    Scale, crop, flip and photometric distortion.
+
+    :param height: rows of a crop, a multiple of 32, for CGRSeg's heads of 64.
+    :param min_scale: smallest image height over the crop's height; ``max_scale``: largest.
+    """
+
+    height: int = 352
+    width: int = 480
+    min_scale: float = 0.7
+    max_scale: float = 2.0
+
+
+@dataclass(frozen=True)
+class DistillationConfig:
+    """
+    A larger network that the run's own also learns from.
+
+    :param teacher: ``checkpoint.pt`` of a run with the same label space.
+    :param temperature: divides both networks' logits.
+    """
+
+    teacher: str
+    weight: float = 1.0
+    temperature: float = 2.0
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """
+    What is minimised: cross-entropy, and what is added to it.
+
+    :param class_weights: of the cross-entropy; classes that are not named have 1.
+    :param hard_examples: online hard example mining: only pixels whose right class has less than
+        this probability count, and at least one in 16; 0 counts all.
+    :param contrast: weight of the pixel contrast; ``contrast_start``: its first iteration.
+    :param auxiliary: weight of a second cross-entropy on the backbone's map at stride 16.
+    """
+
+    class_weights: dict[str, float] = field(default_factory=dict)
+    hard_examples: float = 0.0
+    contrast: float = 0.1
+    contrast_start: int = 500
+    auxiliary: float = 0.0
+    distillation: DistillationConfig | None = None
+
+
+@dataclass(frozen=True)
+class OptimiserConfig:
+    """
+    AdamW with linear warm-up and polynomial decay of power 0.9.
+
+    :param backbone_rate: learning rate of the backbone over ``learning_rate``.
+    :param warm_up: iterations.
+    :param gradient_norm: gradients are clipped to it.
+    :param average_decay: of the exponential moving average that is evaluated and exported.
+    """
+
+    learning_rate: float = 1e-3
+    backbone_rate: float = 0.3
+    weight_decay: float = 0.01
+    warm_up: int = 100
+    gradient_norm: float = 5.0
+    average_decay: float = 0.998
 
 
 @dataclass(frozen=True)
@@ -81,40 +219,26 @@ class TrainingConfig:
     """
     Everything that decides what a run computes.
 
-    :param network: a name of :data:`frm_perception.networks.NETWORKS`.
-    :param pretrained: MobileNetV2's TFLite file, or empty for a random start.
+    :param network: a name that ``frm networks`` lists, or any HEAD-BACKBONE.
+    :param start: weights to begin with: MobileNetV2's TFLite file, or ``checkpoint.pt`` of
+        another run, of which everything of the same name and shape is taken; empty is random.
     :param held_out: labelled images to measure on, never trained on.
-    :param crop_height: rows of a training crop, a multiple of 32, for CGRSeg's heads of 64.
-    :param min_scale: smallest image height over the crop's height.
-    :param backbone_rate: learning rate of the backbone over ``learning_rate``.
-    :param contrast_weight: of the contrastive term; :param contrast_start: its first iteration.
-    :param average_decay: of the exponential moving average that is evaluated and exported.
-    :param bf16: convolutions in bfloat16 (the attention's softmax stays in float32).
+    :param batch: images of an iteration, over all processes.
+    :param precision: of the convolutions; the attention's softmax is always in float32.
     """
 
     network: str
     label_space: str
-    held_out: FolderData
-    folders: tuple[FolderData, ...]
-    rendered: tuple[RenderedData, ...] = ()
-    footage: tuple[FootageData, ...] = ()
-    pretrained: str = ''
+    sources: tuple[Data, ...]
+    held_out: tuple[LabelledData, ...] = ()
+    start: str = ''
     seed: int = 0
     iterations: int = 3000
     batch: int = 8
-    crop_height: int = 352
-    crop_width: int = 480
-    min_scale: float = 0.7
-    max_scale: float = 2.0
-    learning_rate: float = 1e-3
-    backbone_rate: float = 0.3
-    weight_decay: float = 0.01
-    warm_up: int = 100
-    contrast_weight: float = 0.1
-    contrast_start: int = 500
-    gradient_norm: float = 5.0
-    average_decay: float = 0.998
-    bf16: bool = True
+    augmentation: AugmentationConfig = AugmentationConfig()
+    loss: LossConfig = LossConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    precision: Literal['bf16', 'fp32'] = 'bf16'
     evaluate_every: int = 500
     checkpoint_every: int = 100
 
@@ -130,26 +254,72 @@ def load_config(file: Path) -> TrainingConfig:
         content = yaml.safe_load(file.read_text())
     except (OSError, yaml.YAMLError) as error:
         raise ValueError(f'{file}: cannot be read as YAML: {error}') from error
-    config: TrainingConfig = _parse(TrainingConfig, content, str(file))
-    for key in ('crop_height', 'crop_width'):
-        if getattr(config, key) % 32:
-            raise ValueError(f'{file}: {key} is {getattr(config, key)}; it must divide by 32')
+    return parse_config(content, str(file))
+
+
+def parse_config(content: Any, where: str) -> TrainingConfig:
+    """
+    Check plain keys and values, as YAML or a checkpoint has them.
+
+    :param where: what messages call the source.
+    :raises ValueError: a key is missing, unknown or of the wrong type or range.
+    """
+    config: TrainingConfig = _parse(TrainingConfig, content, where)
+    if not config.sources:
+        raise ValueError(f'{where}: sources is empty; there is nothing to train on')
+    for key in ('iterations', 'batch', 'evaluate_every', 'checkpoint_every'):
+        if getattr(config, key) < 1:
+            raise ValueError(f'{where}: {key} is {getattr(config, key)}; it must be at least 1')
+    for key in ('height', 'width'):
+        value = getattr(config.augmentation, key)
+        if value < 32 or value % 32:
+            raise ValueError(f'{where}: augmentation: {key} is {value}; it must divide by 32')
+    if not 0 < config.augmentation.min_scale <= config.augmentation.max_scale:
+        raise ValueError(f'{where}: augmentation: min_scale must be positive and no more than '
+                         'max_scale')
+    if any(source.weight <= 0 for source in config.sources):
+        raise ValueError(f'{where}: sources: every weight must be positive; leave a source out '
+                         'by removing it')
     return config
 
 
 def _parse(kind: Any, value: Any, where: str) -> Any:
+    """Return ``value`` as ``kind``: a dataclass, a container, a choice or a plain type."""
+    origin, arguments = get_origin(kind), get_args(kind)
     if dataclasses.is_dataclass(kind):
         return _parse_dataclass(kind, value, where)
-    if get_args(kind):
-        if not isinstance(value, list):
+    if origin in (Union, UnionType):
+        return _parse_union(arguments, value, where)
+    if origin is Literal:
+        if value not in arguments:
+            raise ValueError(f'{where}: one of {", ".join(arguments)} is needed, not {value!r}')
+        return value
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
             raise ValueError(f'{where}: a list is needed, not {value!r}')
-        return tuple(_parse(get_args(kind)[0], item, f'{where}[{index}]')
+        return tuple(_parse(arguments[0], item, f'{where}[{index}]')
                      for index, item in enumerate(value))
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise ValueError(f'{where}: keys and values are needed, not {value!r}')
+        return {_parse(str, key, where): _parse(arguments[1], item, f'{where}: {key}')
+                for key, item in value.items()}
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not kind:
         raise ValueError(f'{where}: {kind.__name__} is needed, not {value!r}')
     return value
+
+
+def _parse_union(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
+    """Several dataclasses told apart by their ``kind``, or one that may be absent."""
+    if NoneType in kinds:
+        present = [kind for kind in kinds if kind is not NoneType]
+        return None if value is None else _parse(present[0], value, where)
+    by_name = {get_args(get_type_hints(kind)['kind'])[0]: kind for kind in kinds}
+    if not isinstance(value, dict) or value.get('kind') not in by_name:
+        raise ValueError(f'{where}: kind must be one of {", ".join(by_name)}, in {value!r}')
+    return _parse(by_name[value['kind']], value, where)
 
 
 def _parse_dataclass(kind: Any, value: Any, where: str) -> Any:
@@ -159,8 +329,9 @@ def _parse_dataclass(kind: Any, value: Any, where: str) -> Any:
     unknown = sorted(set(value) - set(types))
     if unknown:
         raise ValueError(f'{where}: unknown key {unknown[0]!r}; there are {", ".join(types)}')
-    required = [field.name for field in dataclasses.fields(kind)
-                if field.default is dataclasses.MISSING]
+    required = [item.name for item in dataclasses.fields(kind)
+                if item.default is dataclasses.MISSING
+                and item.default_factory is dataclasses.MISSING]
     missing = [name for name in required if name not in value]
     if missing:
         raise ValueError(f'{where}: the key {missing[0]!r} is missing')

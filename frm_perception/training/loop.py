@@ -16,269 +16,309 @@
 from __future__ import annotations
 
 import copy
-import json
-import os
+import signal
 from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
+import torch.distributed as distributed
 import torch.nn.functional as functional
+from numpy.typing import NDArray
 from torch import Tensor
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from frm_perception.evaluation.metrics import ConfusionMatrix
 from frm_perception.evaluation.record import provenance
+from frm_perception.labels import IGNORE
 from frm_perception.labels import label_space
 from frm_perception.networks import SegmentationNetwork
 from frm_perception.networks import build
 from frm_perception.networks.backbones.mobilenetv2 import MobileNetV2
+from frm_perception.training import processes
 from frm_perception.training.augmentation import Augmentation
+from frm_perception.training.checkpoint import load_average
+from frm_perception.training.checkpoint import read_checkpoint
+from frm_perception.training.checkpoint import take_over
+from frm_perception.training.checkpoint import write_checkpoint
 from frm_perception.training.config import TrainingConfig
 from frm_perception.training.data import Samples
 from frm_perception.training.data import collect
-from frm_perception.training.data import folder_images
-from frm_perception.training.losses import PixelContrast
-from frm_perception.training.losses import cross_entropy
+from frm_perception.training.data import held_out_sources
+from frm_perception.training.journal import Journal
+from frm_perception.training.journal import RunningIoU
+from frm_perception.training.objective import Objective
+from frm_perception.training.objective import normalised
 from frm_perception.training.pretrained import load_mobilenetv2
+from frm_perception.training.stop_request import StopRequest
 
 
 class Run:
     """
     One training run in a folder: its networks, optimiser and progress.
 
-    :param folder: where ``checkpoint.pt`` and ``log.jsonl`` go; a checkpoint there is resumed.
+    :param folder: where ``checkpoint.pt``, ``log.jsonl`` and ``tensorboard/`` go; a checkpoint
+        there is resumed.
     :param cache: where rendered scenes and labelled footage are kept between runs.
     :raises ValueError: the folder holds a run of another configuration, there is no such network,
         it does not take crops of that size, or the data is not usable.
     """
 
-    def __init__(self, config: TrainingConfig, folder: Path, cache: Path) -> None:
+    def __init__(self, config: TrainingConfig, folder: Path, cache: Path,
+                 device: torch.device) -> None:
         self.config = config
         self.folder = folder
+        self.device = device
         self.iteration = 0
-        folder.mkdir(parents=True, exist_ok=True)
-        cache.mkdir(parents=True, exist_ok=True)
+        if config.batch % processes.count():
+            raise ValueError(f'batch is {config.batch}; it must divide by the '
+                             f'{processes.count()} processes')
         self.space = label_space(config.label_space)
-        classes = len(self.space.classes)
         torch.manual_seed(config.seed)
-        self.device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
         # Before the data, which may take minutes to prepare.
-        self.network = build(config.network, classes).to(self.device)
-        _check_crop(self.network, config)
-        self.network.rearrange()
-        self.held_out = folder_images(config.held_out, self.space)
-        self.samples = Samples(collect(config, self.space, cache), Augmentation(
-            config.crop_height, config.crop_width, config.min_scale, config.max_scale),
-            classes, config.seed)
+        network = build(config.network, len(self.space.classes))
+        _check_crop(network, config)
+        network.rearrange()
+        for path in (folder, cache):
+            path.mkdir(parents=True, exist_ok=True)
+        self.held_out = held_out_sources(config, self.space)
+        sources, targets = collect(config, self.space, cache)
+        crop = config.augmentation
+        self.samples = Samples(sources, Augmentation(
+            crop.height, crop.width, crop.min_scale, crop.max_scale), config.seed)
+        if not self.checkpoint.exists() and config.start:
+            self._start(network)
         # Channels-last is several times faster on CPUs with bfloat16.
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.contrast = PixelContrast(self.network.head.width).to(self.device)
-        self.average: SegmentationNetwork = copy.deepcopy(self.network)
-        self.optimiser = torch.optim.AdamW(_parameter_groups(self), betas=(0.9, 0.999))
+        self.average: SegmentationNetwork = copy.deepcopy(network).to(
+            device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        objective = Objective(network, config.loss, self.space, targets, self._teacher(),
+                              config.precision == 'bf16')
+        self.objective: Objective = processes.share_normalisation(objective, device).to(
+            device, memory_format=torch.channels_last)  # type: ignore[call-overload,assignment]
+        self.optimiser = torch.optim.AdamW(
+            _parameter_groups(self.objective, config), betas=(0.9, 0.999))
         if self.checkpoint.exists():
             self._resume()
-        elif config.pretrained:
-            self._load_pretrained()
+        self._step: nn.Module = self.objective
+        if processes.count() > 1:
+            # The contrast's projection has no part in the first iterations.
+            self._step = DistributedDataParallel(
+                self.objective, find_unused_parameters=bool(config.loss.contrast))
 
     @property
     def checkpoint(self) -> Path:
         """File that a run resumes from and that is exported."""
         return self.folder / 'checkpoint.pt'
 
-    def _load_pretrained(self) -> None:
-        backbone = self.network.backbone
+    def _start(self, network: SegmentationNetwork) -> None:
+        start = Path(self.config.start)
+        if start.suffix == '.pt':
+            take_over(network, start)
+            return
+        backbone = network.backbone
         if not isinstance(backbone, MobileNetV2):
-            raise ValueError(f'pretrained is MobileNetV2; {self.config.network} has another start')
+            raise ValueError(f'start: {start} is MobileNetV2; {self.config.network} has another '
+                             'backbone')
         images = torch.stack([self.samples[index][0] for index in range(32)]).float()
-        load_mobilenetv2(backbone, Path(self.config.pretrained), images)
-        self.average.load_state_dict(self.network.state_dict())
+        load_mobilenetv2(backbone, start, images)
 
-    def _state(self) -> dict[str, Any]:
-        return {'config': asdict(self.config), 'iteration': self.iteration,
-                'commit': provenance(())['commit'],
-                'network': self.network.state_dict(), 'contrast': self.contrast.state_dict(),
-                'average': self.average.state_dict(), 'optimiser': self.optimiser.state_dict()}
+    def _teacher(self) -> SegmentationNetwork | None:
+        distillation = self.config.loss.distillation
+        if distillation is None:
+            return None
+        teacher, config, _ = load_average(Path(distillation.teacher))
+        if config.label_space != self.config.label_space:
+            raise ValueError(f'{distillation.teacher}: a teacher of {config.label_space!r} '
+                             f'cannot teach {self.config.label_space!r}')
+        teacher.rearrange()
+        moved: SegmentationNetwork = teacher.to(
+            self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return moved
 
     def save(self) -> None:
         """Write the checkpoint atomically."""
-        partial = self.checkpoint.with_suffix('.partial')
-        torch.save(self._state(), partial)
-        os.replace(partial, self.checkpoint)
+        if processes.rank() == 0:
+            write_checkpoint(self.checkpoint, {
+                'config': asdict(self.config), 'iteration': self.iteration,
+                'commit': provenance(())['commit'], 'objective': self.objective.state_dict(),
+                'average': self.average.state_dict(), 'optimiser': self.optimiser.state_dict()})
 
     def _resume(self) -> None:
-        state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
-        if state['config'] != asdict(self.config):
-            changed = [key for key, value in asdict(self.config).items()
-                       if state['config'].get(key) != value]
+        config, state = read_checkpoint(self.checkpoint, self.device)
+        saved, asked = asdict(config), asdict(self.config)
+        if saved != asked:
+            changed = [key for key, value in asked.items() if saved[key] != value]
             raise ValueError(f'{self.checkpoint}: belongs to a run with another '
                              f'{", ".join(changed)}; choose another folder or delete it')
         self.iteration = state['iteration']
-        self.network.load_state_dict(state['network'])
-        self.contrast.load_state_dict(state['contrast'])
+        self.objective.load_state_dict(state['objective'])
         self.average.load_state_dict(state['average'])
         self.optimiser.load_state_dict(state['optimiser'])
 
     def train(self) -> None:
-        """Train to the last iteration; an interruption saves first."""
+        """
+        Train to the last iteration.
+
+        :raises KeyboardInterrupt: SIGINT or SIGTERM came; the step under way was finished and
+            the checkpoint written.
+        """
         config = self.config
-        progress = tqdm(self._batches(), 'training', total=config.iterations,
-                        initial=self.iteration, unit='it')
-        try:
-            for images, labels in progress:
-                losses = self.step(images, labels)
-                progress.set_postfix({key: f'{value:.3f}' for key, value in losses.items()})
-                if self.iteration % 20 == 0:
-                    self._log(losses)
+        running = RunningIoU(len(self.space.classes))
+        with StopRequest() as stop, Journal(self.folder, self.iteration, config.iterations,
+                                            quiet=processes.rank() > 0) as journal:
+            for images, labels in self._batches():
+                losses, predicted = self.step(images, labels)
+                running.update(predicted, labels.to(self.device))
+                journal.step(self.iteration, losses, running.mean())
+                stopping = processes.any_of_them(stop.asked)
                 last = self.iteration == config.iterations
-                if last or self.iteration % config.evaluate_every == 0:
-                    self._log(self.evaluate())
-                if last or self.iteration % config.checkpoint_every == 0:
+                if last or stopping or self.iteration % config.checkpoint_every == 0:
                     self.save()
-        except KeyboardInterrupt:
-            self.save()
-            raise
+                if stopping and not last:
+                    raise KeyboardInterrupt
+                if last or self.iteration % config.evaluate_every == 0:
+                    journal.log(self.iteration, self.evaluate())
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         config = self.config
-        numbers = range(self.iteration * config.batch, config.iterations * config.batch)
+        # Sample n goes to process n modulo their count: together they see what one would see.
+        numbers = range(self.iteration * config.batch + processes.rank(),
+                        config.iterations * config.batch, processes.count())
         # A forked worker would inherit the locks of OpenCV's threads without the threads.
         loader: DataLoader[tuple[Tensor, Tensor]] = DataLoader(
-            self.samples, batch_size=config.batch, sampler=numbers, num_workers=1,
-            multiprocessing_context='spawn', worker_init_fn=_quiet_worker, prefetch_factor=4)
+            self.samples, batch_size=config.batch // processes.count(), sampler=numbers,
+            num_workers=1, multiprocessing_context='spawn', worker_init_fn=_quiet_worker,
+            prefetch_factor=4)
         yield from loader
 
-    def step(self, images: Tensor, labels: Tensor) -> dict[str, float]:
+    def step(self, images: Tensor, labels: Tensor) -> tuple[dict[str, float], Tensor]:
         """
         Take one optimiser step.
 
         :param images: (B, 3, h, w) uint8 RGB.
-        :param labels: (B, h, w) int64 class ids.
-        :return: the loss terms.
+        :param labels: (B, h, w) uint8 positions in the run's targets.
+        :return: the loss terms, weighted, over all processes; the predicted class ids.
         """
         config = self.config
         # Seeded by the iteration: a resumed run draws what an uninterrupted one draws.
-        torch.manual_seed(config.seed * 1_000_003 + self.iteration)
-        self.network.train()
+        torch.manual_seed((config.seed * 1_000_003 + self.iteration) * processes.count()
+                          + processes.rank())
+        self._step.train()
         factor = self._schedule()
         for group in self.optimiser.param_groups:
             group['lr'] = group['base_rate'] * factor
-        images, labels = images.to(self.device), labels.to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=config.bf16):
-            fused = self.network.decode(_normalised(self.network, images))
-            logits = self.network.head.classify(fused)
-        losses = {'cross_entropy': cross_entropy(logits, labels)}
-        if self.iteration >= config.contrast_start:
-            losses['contrast'] = self.contrast(fused.float(), logits, labels)
-        total = sum(loss * (config.contrast_weight if name == 'contrast' else 1.0)
-                    for name, loss in losses.items())
-        assert isinstance(total, Tensor)
+        terms, predicted = self._step(
+            images.to(self.device), labels.to(self.device).long(), self.iteration)
         self.optimiser.zero_grad()
-        total.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), config.gradient_norm)
+        torch.stack(list(terms.values())).sum().backward()
+        nn.utils.clip_grad_norm_(self.objective.parameters(), config.optimiser.gradient_norm)
         self.optimiser.step()
         self.iteration += 1
         self._update_average()
-        return {name: float(loss) for name, loss in losses.items()}
+        return {name: float(processes.mean_over_processes(term.detach()))
+                for name, term in terms.items()}, predicted
 
     def _schedule(self) -> float:
         """Linear warm-up, then polynomial decay of power 0.9."""
-        config = self.config
-        warm = min(1.0, (self.iteration + 1) / max(config.warm_up, 1))
-        return float(warm * (1 - self.iteration / config.iterations) ** 0.9)
+        warm = min(1.0, (self.iteration + 1) / max(self.config.optimiser.warm_up, 1))
+        return float(warm * (1 - self.iteration / self.config.iterations) ** 0.9)
 
     def _update_average(self) -> None:
         # Early on the average would be of random weights; it catches up quickly at first.
-        decay = min(self.config.average_decay, (1 + self.iteration) / (10 + self.iteration))
+        decay = min(self.config.optimiser.average_decay,
+                    (1 + self.iteration) / (10 + self.iteration))
         with torch.no_grad():
             for mean, value in zip(self.average.state_dict().values(),
-                                   self.network.state_dict().values(), strict=True):
+                                   self.objective.network.state_dict().values(), strict=True):
                 if mean.dtype.is_floating_point:
                     mean.lerp_(value, 1 - decay)
                 else:
                     mean.copy_(value)
 
     def evaluate(self) -> dict[str, float]:
-        """Measure the averaged network on the held-out images, at their own size."""
-        matrix = ConfusionMatrix(self.space.classes)
-        for item in tqdm(self.held_out, 'held out', unit='image', leave=False):
+        """Measure the averaged network on the held-out images; empty where there are none."""
+        if not self.held_out:
+            return {}
+        classes = self.space.classes
+        matrix = ConfusionMatrix(classes)
+        items = [(source.table, item) for source in self.held_out for item in source.images]
+        mine: Sequence[Any] = items[processes.rank()::processes.count()]
+        for table, item in tqdm(mine, 'held out', unit='image', leave=False,
+                                disable=processes.rank() > 0):
             image, labels = item.read()
-            labels[labels >= len(self.space.classes)] = 255
-            matrix.update(labels, self._predict(image))
-        iou = dict(zip(self.space.classes, matrix.iou().tolist(), strict=True))
+            target = table[labels]
+            # A label coarser than the classes says nothing of which of them is right.
+            target[target >= len(classes)] = IGNORE
+            matrix.update(target, self._predict(image))
+        if processes.count() > 1:
+            counts = torch.from_numpy(matrix.counts).to(self.device)
+            distributed.all_reduce(counts)
+            matrix.counts = counts.cpu().numpy()
+        iou = dict(zip(classes, matrix.iou().tolist(), strict=True))
         return {'held_out_mean_iou': matrix.mean_iou(),
                 **{f'held_out_{name}': value for name, value in iou.items()}}
 
-    def _predict(self, image: np.ndarray[Any, np.dtype[np.uint8]]
-                 ) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        height = self.config.crop_height
+    def _predict(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        # At the middle of the scales that it trains at.
+        crop = self.config.augmentation
+        scale = crop.height * (crop.min_scale * crop.max_scale) ** 0.5 / image.shape[0]
         step = self.average.head.multiple_of
-        width = round(image.shape[1] * height / image.shape[0] / step) * step
+        height, width = (max(round(side * scale / step), 1) * step for side in image.shape[:2])
         resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
         self.average.eval()
         with torch.no_grad():
             x = torch.from_numpy(resized).permute(2, 0, 1)[None].to(self.device)
-            logits = self.average(_normalised(self.average, x))
+            logits = self.average(normalised(self.average, x))
             logits = functional.interpolate(logits, image.shape[:2], mode='bilinear')
-        labels: np.ndarray[Any, np.dtype[np.uint8]] = logits[0].argmax(0).byte().cpu().numpy()
+        labels: NDArray[np.uint8] = logits[0].argmax(0).byte().cpu().numpy()
         return labels
 
-    def _log(self, values: dict[str, float]) -> None:
-        with (self.folder / 'log.jsonl').open('a') as file:
-            file.write(json.dumps({'iteration': self.iteration, **values}) + '\n')
+
+def train(config: TrainingConfig, folder: Path, cache: Path) -> Path:
+    """
+    Train in this process, and with those that were started along with it.
+
+    :return: the checkpoint.
+    :raises ValueError: see :class:`Run`.
+    """
+    device = processes.join()
+    try:
+        # The first process prepares what is cached; the others then find it there.
+        with processes.one_after_the_first():
+            run = Run(config, folder, cache, device)
+        run.train()
+        return run.checkpoint
+    finally:
+        processes.leave()
 
 
 def _check_crop(network: SegmentationNetwork, config: TrainingConfig) -> None:
     try:
-        network.check_size(config.crop_height, config.crop_width)
+        network.check_size(config.augmentation.height, config.augmentation.width)
     except ValueError as error:
-        raise ValueError(f'crop_height, crop_width of {config.network}: {error}') from error
+        raise ValueError(f'augmentation: height, width of {config.network}: {error}') from error
 
 
-def _normalised(network: SegmentationNetwork, images: Tensor) -> Tensor:
-    mean = images.new_tensor(network.backbone.mean, dtype=torch.float32)[:, None, None]
-    std = images.new_tensor(network.backbone.std, dtype=torch.float32)[:, None, None]
-    return ((images.float() - mean) / std).contiguous(memory_format=torch.channels_last)
-
-
-def _parameter_groups(run: Run) -> list[dict[str, Any]]:
+def _parameter_groups(objective: Objective, config: TrainingConfig) -> list[dict[str, Any]]:
     """Backbone and the rest at their own rates; no decay on norms, biases and scales."""
-    config = run.config
-    groups = []
-    modules = ((run.network.backbone, config.backbone_rate), (run.network.head, 1.0),
-               (run.contrast, 1.0))
-    for module, rate in modules:
-        for decays in (True, False):
-            parameters = [p for p in module.parameters() if (p.dim() > 1) == decays]
-            groups.append({'params': parameters, 'base_rate': config.learning_rate * rate,
-                           'weight_decay': config.weight_decay if decays else 0.0})
-    return groups
+    groups: dict[tuple[float, bool], list[Tensor]] = {}
+    for name, parameter in objective.named_parameters():
+        rate = config.optimiser.backbone_rate if name.startswith('network.backbone.') else 1.0
+        groups.setdefault((rate, parameter.dim() > 1), []).append(parameter)
+    return [{'params': parameters, 'base_rate': config.optimiser.learning_rate * rate,
+             'weight_decay': config.optimiser.weight_decay if decays else 0.0}
+            for (rate, decays), parameters in groups.items()]
 
 
 def _quiet_worker(_: int) -> None:
+    # Ctrl-C reaches every process of the terminal; the run itself decides when its workers end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-
-
-def load_average(checkpoint: Path) -> tuple[SegmentationNetwork, dict[str, Any]]:
-    """
-    Load the averaged network of a checkpoint, and how it was trained.
-
-    :return: the network in evaluation mode, and its configuration with ``iteration`` and
-        ``commit``.
-    :raises ValueError: the file is not a checkpoint of a training run.
-    """
-    try:
-        state = torch.load(checkpoint, map_location='cpu', weights_only=True)
-        config = state['config']
-        network = build(config['network'], len(label_space(config['label_space']).classes))
-        network.load_state_dict(state['average'])
-    except (OSError, RuntimeError, KeyError, TypeError, EOFError, UnpicklingError) as error:
-        raise ValueError(f'{checkpoint}: not a checkpoint of a training run: {error}') from error
-    return network.eval(), {**config, 'iteration': state['iteration'], 'commit': state['commit']}

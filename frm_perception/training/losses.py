@@ -11,9 +11,12 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The hybrid loss: cross-entropy plus pixel contrast."""
+"""The terms of the loss: cross-entropy, pixel contrast and distillation."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as functional
@@ -21,19 +24,97 @@ from torch import Tensor
 from torch import nn
 
 from frm_perception.labels import IGNORE
+from frm_perception.training.processes import mean_over_processes
 
 
-def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+LEAST_SHARE = 16
+"""Of the pixels of a batch, at least one in so many counts as a hard example."""
+
+
+class CrossEntropy(nn.Module):
     """
-    Mean cross-entropy over labelled pixels.
+    Cross-entropy over labelled pixels, of which some may have labels coarser than the classes.
 
-    :param logits: (B, C, h, w), upsampled bilinearly to the labels' size.
-    :param labels: (B, H, W) int64 class ids; :data:`IGNORE` does not count.
+    A pixel that may be one of several classes costs minus the logarithm of their summed
+    probability. Hard examples follow online hard example mining as segmentation uses it: the
+    pixels whose right class has little probability, and at least one in :data:`LEAST_SHARE`.
+
+    :param targets: at each position, the classes that a pixel of that label may be; the classes
+        themselves come first.
+    :param weights: of the classes; a coarser label has the mean of its classes'.
+    :param hard_examples: the probability below which a pixel is hard; 0 counts all pixels.
     """
-    upsampled = functional.interpolate(
-        logits.float(), labels.shape[1:], mode='bilinear', align_corners=False)
-    total = functional.cross_entropy(upsampled, labels, ignore_index=IGNORE, reduction='sum')
-    return total / (labels != IGNORE).sum().clamp(min=1)
+
+    def __init__(self, targets: Sequence[Sequence[int]], weights: Sequence[float],
+                 hard_examples: float = 0.0) -> None:
+        super().__init__()
+        self.classes = len(weights)
+        self.hard_examples = hard_examples
+        self.coarse = [(number, tuple(classes))
+                       for number, classes in enumerate(targets) if number >= self.classes]
+        self.register_buffer('weights', torch.tensor(
+            [sum(weights[index] for index in classes) / len(classes) for classes in targets]),
+            persistent=False)
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """
+        Return the weighted mean over the counted pixels.
+
+        :param logits: (B, C, h, w), upsampled bilinearly to the labels' size.
+        :param labels: (B, H, W) int64 positions in the targets; :data:`IGNORE` does not count.
+        """
+        upsampled = functional.interpolate(
+            logits.float(), labels.shape[1:], mode='bilinear', align_corners=False)
+        fine = labels.masked_fill(labels >= self.classes, IGNORE)
+        costs = functional.cross_entropy(upsampled, fine, ignore_index=IGNORE, reduction='none')
+        for number, classes in self.coarse:
+            chosen = labels == number
+            if chosen.any():
+                pixels = upsampled.permute(0, 2, 3, 1)[chosen]
+                costs = costs.masked_scatter(
+                    chosen, pixels.logsumexp(1) - pixels[:, classes].logsumexp(1))
+        counted = labels != IGNORE
+        if self.hard_examples:
+            counted = counted & self._hard(costs.detach(), counted)
+        assert isinstance(self.weights, Tensor)
+        weights = self.weights[labels.masked_fill(~counted, 0)] * counted
+        return (costs * weights).sum() / mean_over_processes(weights.sum()).clamp(min=1)
+
+    def _hard(self, costs: Tensor, counted: Tensor) -> Tensor:
+        known = costs[counted]
+        least = max(len(known) // LEAST_SHARE, 1)
+        if len(known) <= least:
+            return counted
+        bound = torch.minimum(known.new_tensor(-math.log(self.hard_examples)),
+                              known.topk(least).values[-1])
+        return costs >= bound
+
+
+class Distillation(nn.Module):
+    """
+    Divergence from a teacher's class probabilities, over all pixels, labelled or not.
+
+    Hinton et al., 'Distilling the Knowledge in a Neural Network', 2015 (arXiv 1503.02531).
+
+    :param temperature: divides both networks' logits.
+    """
+
+    def __init__(self, temperature: float) -> None:
+        super().__init__()
+        self.temperature = temperature
+
+    def forward(self, logits: Tensor, teacher: Tensor) -> Tensor:
+        """
+        Return the mean Kullback-Leibler divergence, times the squared temperature.
+
+        :param logits: (B, C, h, w); :param teacher: (B, C, h', w'), resized to it.
+        """
+        wanted = functional.interpolate(
+            teacher.float(), logits.shape[2:], mode='bilinear', align_corners=False)
+        divergence = functional.kl_div(
+            (logits.float() / self.temperature).log_softmax(1),
+            (wanted / self.temperature).log_softmax(1), reduction='none', log_target=True)
+        return divergence.sum(1).mean() * self.temperature ** 2
 
 
 class PixelContrast(nn.Module):
@@ -66,7 +147,7 @@ class PixelContrast(nn.Module):
 
         :param fused: (B, channels, h, w) decoder map.
         :param logits: (B, C, h, w), to tell hard pixels from easy ones.
-        :param labels: (B, H, W) int64 class ids.
+        :param labels: (B, H, W) int64 class ids; what is none of the C classes does not count.
         """
         # Stride 8 is enough for sampling. Only the sampled positions are projected: a 1x1
         # convolution of the whole map would compute the same for them, and the rest for nothing.
@@ -74,6 +155,7 @@ class PixelContrast(nn.Module):
         predicted = logits[:, :, ::2, ::2].argmax(1)
         target = functional.interpolate(
             labels[:, None].float(), fused.shape[2:], mode='nearest')[:, 0].long()
+        target = target.masked_fill(target >= logits.shape[1], IGNORE)
         positions = self._sample(predicted.flatten(1), target.flatten(1))
         classes = target.flatten()[positions]
         if len(classes) == 0 or (classes == classes[0]).all():

@@ -28,14 +28,11 @@ COMMAND = Path(sys.executable).with_name('frm')
 CONFIG = """
 network: frm-light-mobilenetv2
 label_space: camvid
-held_out: {images: images, labels: labels}
-folders: [{images: images, labels: labels}]
+sources: [{kind: folder, images: images, labels: labels}]
 iterations: 2
 batch: 2
-crop_height: 64
-crop_width: 64
+augmentation: {height: 64, width: 64}
 evaluate_every: 2
-contrast_start: 1
 """
 
 

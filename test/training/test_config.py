@@ -13,18 +13,19 @@
 # limitations under the License.
 """A training configuration is read strictly."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from frm_perception.training.config import load_config
+from frm_perception.training.config import parse_config
 
 REPOSITORY = Path(__file__).parents[2]
 MINIMAL = """
 network: frm-light-mobilenetv2
 label_space: camvid
-held_out: {images: a, labels: b}
-folders: [{images: a, labels: b, weight: 2}]
+sources: [{kind: folder, images: a, labels: b, weight: 2}]
 """
 
 
@@ -40,16 +41,23 @@ def write(tmp_path):
 def test_a_minimal_file_gets_the_defaults(write):
     config = load_config(write(MINIMAL))
     assert config.batch == 8
-    assert config.folders[0].weight == 2.0
+    assert config.sources[0].weight == 2.0
 
 
 @pytest.mark.parametrize(('line', 'message'), [
     ('batchsize: 4', "unknown key 'batchsize'"),
     ('batch: four', 'batch: int is needed'),
     ('batch: true', 'batch: int is needed'),
-    ('crop_width: 500', 'crop_width is 500; it must divide by 32'),
-    ('rendered: [{drives: 1}]', "rendered\\[0\\]: the key 'frames' is missing"),
-    ('rendered: 3', 'rendered: a list is needed'),
+    ('batch: 0', 'batch is 0; it must be at least 1'),
+    ('precision: fp8', 'precision: one of bf16, fp32 is needed'),
+    ('augmentation: {width: 500}', 'augmentation: width is 500; it must divide by 32'),
+    ('augmentation: {min_scale: 3}', 'min_scale must be positive and no more than'),
+    ('loss: {class_weights: {pole: two}}', 'loss: class_weights: pole: float is needed'),
+    ('loss: {distillation: {weight: 1}}', "distillation: the key 'teacher' is missing"),
+    ('held_out: [{kind: rendered}]', r'held_out\[0\]: kind must be one of camvid, cityscapes'),
+    ('held_out: [{root: a}]', r'held_out\[0\]: kind must be one of'),
+    ('held_out: [{kind: camvid}]', r"held_out\[0\]: the key 'root' is missing"),
+    ('held_out: 3', 'held_out: a list is needed'),
 ])
 def test_a_wrong_key_or_value_is_refused_by_file_and_key(write, line, message):
     file = write(MINIMAL + line)
@@ -66,6 +74,24 @@ def test_what_is_not_yaml_or_not_there_is_refused_by_name(write, tmp_path):
 
 
 @pytest.mark.parametrize(
-    'file', sorted((REPOSITORY / 'config' / 'training').glob('*.yaml')), ids=lambda f: f.stem)
+    'file', sorted((REPOSITORY / 'config' / 'training').glob('frm-*.yaml')), ids=lambda f: f.stem)
 def test_every_configuration_in_the_repository_loads(file):
     assert load_config(file).iterations > 0
+
+
+@pytest.mark.parametrize(('sources', 'message'), [
+    ('[]', 'sources is empty'),
+    ('[{kind: camvid, root: a, weight: 0}]', 'every weight must be positive'),
+    ('[{kind: rendered, drives: 1}]', r"sources\[0\]: the key 'frames' is missing"),
+])
+def test_sources_that_give_nothing_are_refused(write, sources, message):
+    with pytest.raises(ValueError, match=message):
+        load_config(write(f'network: a\nlabel_space: camvid\nsources: {sources}'))
+
+
+def test_what_a_checkpoint_keeps_is_read_back_the_same(write):
+    config = load_config(write(MINIMAL + """
+held_out: [{kind: camvid, root: c, without: [a]}, {kind: cityscapes, root: d, classes: {car: []}}]
+loss: {distillation: {teacher: t}, class_weights: {pole: 2}}
+"""))
+    assert parse_config(asdict(config), 'a checkpoint') == config

@@ -34,7 +34,7 @@ from frm_perception.networks import NETWORKS  # noqa: E402
 from frm_perception.networks import SegmentationNetwork  # noqa: E402
 from frm_perception.networks import build  # noqa: E402
 from frm_perception.scenes import RenderedDrive  # noqa: E402
-from frm_perception.training.losses import cross_entropy  # noqa: E402
+from frm_perception.training.losses import CrossEntropy  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -69,9 +69,11 @@ def _learn(network, images, labels):
     optimiser = torch.optim.AdamW(network.parameters())
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, 4e-3, total_steps=STEPS, pct_start=0.2, cycle_momentum=False)
+    classes = len(CAMVID.classes)
+    loss = CrossEntropy([(index,) for index in range(classes)], [1.0] * classes)
     for _ in range(STEPS):
         optimiser.zero_grad()
-        cross_entropy(whole(images), labels).backward()
+        loss(whole(images), labels).backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         schedule.step()

@@ -11,103 +11,266 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""A run learns, can be interrupted, and goes on as if it had not been."""
+"""A run learns, can be stopped and killed, and goes on as if it had not been."""
 
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict
 from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 torch = pytest.importorskip('torch', reason='training needs torch: requirements/train.txt')
 
+from frm_perception.labels import IGNORE  # noqa: E402
 from frm_perception.scenes import RenderedDrive  # noqa: E402
+from frm_perception.training.checkpoint import load_average  # noqa: E402
+from frm_perception.training.config import AugmentationConfig  # noqa: E402
+from frm_perception.training.config import DistillationConfig  # noqa: E402
 from frm_perception.training.config import FolderData  # noqa: E402
+from frm_perception.training.config import LossConfig  # noqa: E402
+from frm_perception.training.config import OptimiserConfig  # noqa: E402
 from frm_perception.training.config import TrainingConfig  # noqa: E402
 from frm_perception.training.loop import Run  # noqa: E402
-from frm_perception.training.loop import load_average  # noqa: E402
+
+CPU = torch.device('cpu')
+COMMAND = (sys.executable, '-m', 'frm_perception.cli.main', 'train')
 
 
 @pytest.fixture(scope='module')
 def config(tmp_path_factory):
     folder = tmp_path_factory.mktemp('data')
-    for name in ('images', 'labels'):
-        (folder / name).mkdir()
-    drive = RenderedDrive(3, 96, 128, 4)
-    for index in range(4):
-        scene = drive[index]
-        cv2.imwrite(str(folder / 'images' / f'A_{index}.png'), scene.image[..., ::-1])
-        cv2.imwrite(str(folder / 'labels' / f'A_{index}.png'), scene.labels)
-    data = FolderData(str(folder / 'images'), str(folder / 'labels'))
+    for kind in ('train', 'held'):
+        for name in ('images', 'labels'):
+            (folder / kind / name).mkdir(parents=True)
+        drive = RenderedDrive(3 if kind == 'train' else 4, 96, 128, 4)
+        for index in range(4):
+            scene = drive[index]
+            cv2.imwrite(str(folder / kind / 'images' / f'A_{index}.png'), scene.image[..., ::-1])
+            cv2.imwrite(str(folder / kind / 'labels' / f'A_{index}.png'), scene.labels)
+    sources = [FolderData(str(folder / kind / 'images'), str(folder / kind / 'labels'))
+               for kind in ('train', 'held')]
     return TrainingConfig(
-        network='frm-light-mobilenetv2', label_space='camvid', held_out=data, folders=(data,),
-        iterations=4, batch=2, crop_height=64, crop_width=64, warm_up=1, contrast_start=1,
-        evaluate_every=100, checkpoint_every=2, bf16=False)
+        network='frm-light-mobilenetv2', label_space='camvid', sources=(sources[0],),
+        held_out=(sources[1],), iterations=4, batch=2,
+        augmentation=AugmentationConfig(height=64, width=64),
+        loss=LossConfig(contrast_start=1), optimiser=OptimiserConfig(warm_up=1),
+        precision='fp32', evaluate_every=100, checkpoint_every=2)
 
 
-def _weights(checkpoint):
-    return torch.load(checkpoint, weights_only=True)['network']
+def _written(config, folder):
+    """Return the configuration as a file, as a user has it."""
+    folder.mkdir(exist_ok=True)
+    file = folder / 'config.yaml'
+    # JSON turns tuples into lists, as YAML has them.
+    file.write_text(yaml.safe_dump(json.loads(json.dumps(asdict(config)))))
+    return file
 
 
-@pytest.mark.slow
-def test_a_resumed_run_ends_with_the_very_weights_of_an_uninterrupted_one(config, tmp_path):
-    whole = Run(config, tmp_path / 'whole', tmp_path)
-    whole.train()
-    stopped = Run(config, tmp_path / 'parts', tmp_path)
-    for number, (images, labels) in enumerate(stopped._batches()):
-        stopped.step(images, labels)
-        if number == 1:
-            break
-    stopped.save()
-    resumed = Run(config, tmp_path / 'parts', tmp_path)
-    assert resumed.iteration == 2
-    resumed.train()
-    expected, got = _weights(whole.checkpoint), _weights(resumed.checkpoint)
-    assert all(torch.equal(expected[key], got[key]) for key in expected)
+def _saved(checkpoint):
+    return torch.load(checkpoint, weights_only=True)
 
 
-def test_an_interruption_leaves_a_checkpoint_that_loads(config, tmp_path, monkeypatch):
-    run = Run(config, tmp_path / 'run', tmp_path)
+def _same(first, second):
+    if isinstance(first, torch.Tensor):
+        return torch.equal(first, second)
+    if isinstance(first, dict):
+        return first.keys() == second.keys() and all(_same(first[k], second[k]) for k in first)
+    if isinstance(first, (list, tuple)):
+        return len(first) == len(second) and all(map(_same, first, second))
+    return first == second
+
+
+def _wait_for(condition, process):
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, process.communicate()[1].decode()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope='module')
+def uninterrupted(config, tmp_path_factory):
+    """Return a command that lacks its folder, and the checkpoint of a run that it made."""
+    folder = tmp_path_factory.mktemp('whole')
+    file = _written(replace(config, iterations=6, checkpoint_every=1), folder)
+    command = [*COMMAND, str(file), '--cache', str(folder / 'cache'), '-o']
+    subprocess.run([*command, str(folder)], check=True)
+    return command, folder / 'checkpoint.pt'
+
+
+@pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGINT], ids=['kill', 'interrupt'])
+def test_a_run_that_was_ended_from_outside_goes_on_to_the_very_same_weights(
+        uninterrupted, tmp_path, number):
+    command, whole = uninterrupted
+    parts = tmp_path / 'parts' / 'checkpoint.pt'
+    process = subprocess.Popen([*command, str(parts.parent)], stderr=subprocess.PIPE)
+    _wait_for(parts.exists, process)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == (-signal.SIGKILL if number == signal.SIGKILL else 130)
+    if number != signal.SIGKILL:
+        assert 'the same command goes on' in errors.decode()
+    assert 1 <= _saved(parts)['iteration'] < 6
+    subprocess.run([*command, str(parts.parent)], check=True)
+    ended, expected = _saved(parts), _saved(whole)
+    assert ended['iteration'] == 6
+    for part in ('objective', 'average', 'optimiser'):
+        assert _same(ended[part], expected[part]), part
+
+
+STEPS = """
+import sys
+from pathlib import Path
+
+import torch
+
+from frm_perception.training import processes
+from frm_perception.training.config import load_config
+from frm_perception.training.loop import Run
+
+
+def steps(folder):
+    # The first steps of a random network amplify rounding a million times.
+    torch.set_default_dtype(torch.float64)
+    device = processes.join()
+    run = Run(load_config(Path(folder) / 'config.yaml'), Path(folder) / 'run',
+              Path(folder) / 'cache', device)
+    # It draws other cells in every process.
+    for module in run.objective.modules():
+        if isinstance(module, torch.nn.Dropout2d):
+            module.p = 0.0
+    losses = [run.step(images, labels)[0]['cross_entropy'] for images, labels in run._batches()]
+    if processes.rank() == 0:
+        run.save()
+        (Path(folder) / 'losses').write_text(' '.join(map(str, losses)))
+    processes.leave()
+    return 0
+
+
+if __name__ == '__main__':
+    count = int(sys.argv[1])
+    processes.launch(count, steps, sys.argv[2]) if count > 1 else steps(sys.argv[2])
+"""
+
+
+def test_two_processes_have_the_loss_and_the_gradient_of_one(config, tmp_path):
+    script = tmp_path / 'steps.py'
+    script.write_text(STEPS)
+    losses, gradients = [], []
+    for count in (1, 2):
+        folder = tmp_path / str(count)
+        _written(replace(config, iterations=1, batch=4, loss=LossConfig(contrast=0.0)), folder)
+        subprocess.run([sys.executable, str(script), str(count), str(folder)], check=True)
+        losses.append(float((folder / 'losses').read_text()))
+        # After one step Adam's mean is a tenth of the gradient.
+        states = _saved(folder / 'run' / 'checkpoint.pt')['optimiser']['state'].values()
+        gradients.append(torch.cat([state['exp_avg'].flatten() for state in states]))
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+    assert (gradients[1] - gradients[0]).norm() < 1e-3 * gradients[0].norm()
+
+
+def test_an_interruption_after_the_last_step_is_none(config, tmp_path):
+    run = Run(replace(config, iterations=1), tmp_path / 'run', tmp_path, CPU)
     step = run.step
 
-    def interrupt(images, labels):
-        if run.iteration == 1:
-            raise KeyboardInterrupt
+    def interrupted(images, labels):
+        os.kill(os.getpid(), signal.SIGINT)
         return step(images, labels)
 
-    monkeypatch.setattr(run, 'step', interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        run.train()
-    network, saved = load_average(run.checkpoint)
-    assert saved['iteration'] == 1
+    run.step = interrupted
+    run.train()
+    network, _, state = load_average(run.checkpoint)
+    assert state['iteration'] == 1
     assert not network.training
     assert not list((tmp_path / 'run').glob('*.partial'))
 
 
+def test_a_run_logs_its_terms_and_the_held_out_figures(config, tmp_path):
+    from tensorboardX.proto.event_pb2 import Event
+    run = Run(replace(config, iterations=20, loss=LossConfig(contrast_start=0, auxiliary=0.4)),
+              tmp_path / 'run', tmp_path, CPU)
+    run.train()
+    logged = {}
+    for line in (run.folder / 'log.jsonl').read_text().splitlines():
+        logged.update(json.loads(line))
+    assert {'loss', 'cross_entropy', 'contrast', 'auxiliary', 'mean_iou',
+            'held_out_mean_iou', 'held_out_road'} <= set(logged)
+    assert logged['loss'] == pytest.approx(
+        logged['cross_entropy'] + logged['contrast'] + logged['auxiliary'])
+    events = next((run.folder / 'tensorboard').glob('events.*')).read_bytes()
+    tags = set()
+    while events:
+        # A record of TensorFlow: length, its checksum, the event, its checksum.
+        length = int.from_bytes(events[:8], 'little')
+        event = Event.FromString(events[12:12 + length])
+        tags |= {value.tag for value in event.summary.value}
+        events = events[12 + length + 4:]
+    assert {'cross_entropy', 'held_out_mean_iou'} <= tags
+
+
+def test_a_run_goes_on_from_another_ones_backbone(config, tmp_path):
+    first = Run(config, tmp_path / 'first', tmp_path, CPU)
+    first.save()
+    second = Run(replace(config, network='fpn-mobilenetv2', seed=5, start=str(first.checkpoint)),
+                 tmp_path / 'second', tmp_path, CPU)
+    expected = first.average.backbone.state_dict()
+    got = second.objective.network.backbone.state_dict()
+    assert all(torch.equal(expected[name], got[name]) for name in expected)
+    with pytest.raises(ValueError, match=r'first/checkpoint\.pt: its backbone is another one'):
+        Run(replace(config, network='fpn-van-b0', start=str(first.checkpoint)),
+            tmp_path / 'third', tmp_path, CPU)
+
+
+def test_a_teacher_is_learned_from_but_not_trained(config, tmp_path):
+    teacher = Run(config, tmp_path / 'teacher', tmp_path, CPU)
+    teacher.save()
+    distillation = DistillationConfig(str(teacher.checkpoint), weight=1.0)
+    run = Run(replace(config, seed=5, iterations=9, loss=LossConfig(contrast=0.0, distillation=distillation)),
+              tmp_path / 'run', tmp_path, CPU)
+    images, labels = next(iter(run._batches()))
+    before = [value.clone() for value in run.objective._teacher[0].state_dict().values()]
+    nothing = torch.full_like(labels, IGNORE)
+    terms = [run.step(images, nothing)[0]['distillation'] for _ in range(8)]
+    assert 0 < terms[-1] < terms[0]
+    after = run.objective._teacher[0].state_dict().values()
+    assert all(map(torch.equal, before, after))
+
+
+def test_a_teacher_of_other_classes_is_refused(config, tmp_path):
+    teacher = Run(config, tmp_path / 'teacher', tmp_path, CPU)
+    teacher.save()
+    distillation = DistillationConfig(str(teacher.checkpoint))
+    with pytest.raises(ValueError, match="a teacher of 'camvid' cannot teach 'cityscapes'"):
+        Run(replace(config, label_space='cityscapes', loss=LossConfig(distillation=distillation)),
+            tmp_path / 'run', tmp_path, CPU)
+
+
 def test_a_crop_that_the_network_does_not_take_is_refused_before_anything_is_read(
         config, tmp_path):
-    nowhere = replace(config.held_out, images=str(tmp_path / 'nowhere'))
-    with pytest.raises(ValueError, match='crop_height.* of cgrseg-t: .*64x96.*multiples of 64'):
-        Run(replace(config, network='cgrseg-t', crop_width=96, held_out=nowhere),
-            tmp_path / 'run', tmp_path)
+    nowhere = replace(config.held_out[0], images=str(tmp_path / 'nowhere'))
+    with pytest.raises(ValueError, match='augmentation: .* of cgrseg-t: .*64x96.*multiples of 64'):
+        Run(replace(config, network='cgrseg-t', held_out=(nowhere,),
+                    augmentation=AugmentationConfig(height=64, width=96)),
+            tmp_path / 'run', tmp_path, CPU)
 
 
 def test_a_folder_of_another_configuration_is_refused(config, tmp_path):
-    Run(config, tmp_path / 'run', tmp_path).save()
-    with pytest.raises(ValueError, match='learning_rate'):
-        Run(replace(config, learning_rate=0.5), tmp_path / 'run', tmp_path)
-
-
-def test_a_file_that_is_no_checkpoint_is_refused_by_name(tmp_path):
-    file = tmp_path / 'checkpoint.pt'
-    file.write_bytes(b'nothing of the kind')
-    with pytest.raises(ValueError, match=r'checkpoint\.pt'):
-        load_average(file)
+    Run(config, tmp_path / 'run', tmp_path, CPU).save()
+    with pytest.raises(ValueError, match='another seed, iterations'):
+        Run(replace(config, seed=1, iterations=9), tmp_path / 'run', tmp_path, CPU)
 
 
 @pytest.mark.slow
 def test_the_loss_falls_on_four_rendered_frames(config, tmp_path):
-    run = Run(replace(config, iterations=60, batch=4, learning_rate=2e-3), tmp_path, tmp_path)
+    run = Run(replace(config, iterations=60, batch=4), tmp_path, tmp_path, CPU)
     images, labels = next(iter(run._batches()))
-    losses = [run.step(images, labels)['cross_entropy'] for _ in range(40)]
+    losses = [run.step(images, labels)[0]['cross_entropy'] for _ in range(40)]
     assert np.mean(losses[-5:]) < 0.4 * np.mean(losses[:3])

@@ -13,33 +13,103 @@
 # limitations under the License.
 """The hybrid loss against its formula."""
 
+import math
+
 import pytest
 
 torch = pytest.importorskip('torch', reason='training needs torch: requirements/train.txt')
 
 from frm_perception.labels import IGNORE  # noqa: E402
+from frm_perception.training.losses import CrossEntropy  # noqa: E402
+from frm_perception.training.losses import Distillation  # noqa: E402
 from frm_perception.training.losses import PixelContrast  # noqa: E402
-from frm_perception.training.losses import cross_entropy  # noqa: E402
+
+
+def _of_three_classes(**options):
+    """Return a loss of three classes and of a label, 3, that stands for the last two."""
+    return CrossEntropy([(0,), (1,), (2,), (1, 2)], [1.0, 1.0, 1.0], **options)
 
 
 def test_cross_entropy_ignores_unlabelled_pixels():
-    logits = torch.zeros(1, 2, 4, 4)
+    loss = _of_three_classes()
+    logits = torch.zeros(1, 3, 4, 4)
     logits[:, 1] = 5.0
     labels = torch.full((1, 4, 4), IGNORE)
     labels[0, 0, 0] = 1
-    wrong_elsewhere = labels.clone()
-    assert cross_entropy(logits, labels) == pytest.approx(
-        float(torch.log1p(torch.exp(torch.tensor(-5.0)))), abs=1e-6)
-    wrong_elsewhere[0, 3, 3] = 0
-    assert cross_entropy(logits, wrong_elsewhere) > 2.0
+    assert loss(logits, labels) == pytest.approx(math.log(1 + 2 * math.exp(-5.0)), abs=1e-6)
+    labels[0, 3, 3] = 0
+    assert loss(logits, labels) > 2.0
 
 
 def test_cross_entropy_of_an_image_without_labels_is_zero_and_has_a_gradient():
     logits = torch.randn(1, 3, 4, 4, requires_grad=True)
-    loss = cross_entropy(logits, torch.full((1, 16, 16), IGNORE))
+    loss = _of_three_classes()(logits, torch.full((1, 16, 16), IGNORE))
     loss.backward()
     assert loss == 0.0
     assert torch.count_nonzero(logits.grad) == 0
+
+
+@pytest.mark.parametrize('hard_examples', [0.0, 0.5])
+def test_cross_entropy_equals_pytorchs_where_labels_are_fine(hard_examples):
+    torch.manual_seed(0)
+    logits = torch.randn(2, 3, 8, 8)
+    labels = torch.randint(0, 3, (2, 8, 8))
+    labels[0, :2] = IGNORE
+    weights = torch.tensor([1.0, 2.0, 3.0])
+    found = CrossEntropy([(0,), (1,), (2,)], weights.tolist(), hard_examples)(logits, labels)
+    hard = labels.clone()
+    if hard_examples:
+        sure = logits.softmax(1).gather(1, labels.clamp(max=2)[:, None])[:, 0] > hard_examples
+        hard[sure] = IGNORE
+    expected = torch.nn.functional.cross_entropy(logits, hard, weights, ignore_index=IGNORE)
+    assert found == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_a_coarse_label_costs_the_summed_probability_of_what_it_stands_for():
+    torch.manual_seed(0)
+    logits = torch.randn(1, 3, 2, 2, requires_grad=True)
+    labels = torch.tensor([[[3, 0], [3, 2]]])
+    loss = _of_three_classes()(logits, labels)
+    chances = logits.softmax(1)[0]
+    expected = -(torch.log(chances[1, 0, 0] + chances[2, 0, 0]) + torch.log(chances[0, 0, 1])
+                 + torch.log(chances[1, 1, 0] + chances[2, 1, 0])
+                 + torch.log(chances[2, 1, 1])) / 4
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
+    gradient, = torch.autograd.grad(loss, logits)
+    wanted, = torch.autograd.grad(expected, logits)
+    torch.testing.assert_close(gradient, wanted)
+
+
+def test_a_coarse_label_is_indifferent_between_what_it_stands_for():
+    logits = torch.zeros(1, 3, 1, 1)
+    logits[:, 1] = 9.0
+    swapped = logits[:, [0, 2, 1]]
+    labels = torch.full((1, 1, 1), 3)
+    assert _of_three_classes()(logits, labels) == _of_three_classes()(swapped, labels) < 0.001
+
+
+def test_where_all_pixels_are_easy_one_in_sixteen_still_counts():
+    logits = torch.zeros(1, 3, 8, 8)
+    logits[:, 0] = 6.0
+    logits[:, 0, 0, :4] = 3.0
+    labels = torch.zeros(1, 8, 8, dtype=torch.long)
+    found = _of_three_classes(hard_examples=0.5)(logits, labels)
+    assert found == pytest.approx(math.log(1 + 2 * math.exp(-3.0)), rel=1e-5)
+
+
+def test_distillation_is_zero_of_the_same_logits_and_grows_with_the_difference():
+    torch.manual_seed(0)
+    logits = torch.randn(1, 3, 4, 4)
+    distillation = Distillation(temperature=2.0)
+    assert distillation(logits, logits) == pytest.approx(0.0, abs=1e-6)
+    near, far = (distillation(logits + step * torch.randn(1, 3, 4, 4), logits)
+                 for step in (0.1, 1.0))
+    assert 0 < near < far
+
+
+def test_distillation_resizes_the_teachers_logits():
+    teacher = torch.randn(1, 3, 1, 1)
+    assert Distillation(1.0)(teacher.expand(1, 3, 4, 4), teacher) == pytest.approx(0.0, abs=1e-6)
 
 
 def test_contrast_equals_the_formula_anchor_by_anchor():
@@ -101,3 +171,12 @@ def test_anchors_are_labelled_pixels_half_of_them_predicted_wrong():
     assert (target.flatten()[chosen] != IGNORE).all()
     first = chosen[chosen < 400]
     assert (predicted.flatten()[first] != target.flatten()[first]).sum() == 50
+
+
+def test_contrast_takes_coarse_labels_for_none():
+    torch.manual_seed(0)
+    contrast = PixelContrast(8)
+    labels, logits = _striped_batch()
+    labels[:, 32:] = 2
+    fused = torch.randn(1, 8, 32, 32)
+    assert contrast(fused, logits, labels) == 0.0
