@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -59,7 +60,7 @@ class BoundaryIoU:
         if target.shape != prediction.shape:
             raise ValueError(f'labels of {prediction.shape} pixels cannot be compared with '
                              f'{target.shape}')
-        reach = max(round(BAND * float(np.hypot(*target.shape))), 1)
+        reach = max(round(BAND * math.hypot(*target.shape)), 1)
         truth = _band(target, reach)
         found = _band(np.where(target == IGNORE, np.uint8(IGNORE), prediction), reach)
         hits = self._count(truth[truth == found])
@@ -87,6 +88,7 @@ def _band(labels: NDArray[np.uint8], reach: int) -> NDArray[np.uint8]:
     """Return (H, W) uint8 labels with :data:`IGNORE` for all further than that from others."""
     # All masks at once: a pixel is far from its class's contour where all around it is alike.
     around = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
-    border = {'borderType': cv2.BORDER_CONSTANT, 'borderValue': (IGNORE,)}
-    alike = cv2.erode(labels, around, **border) == cv2.dilate(labels, around, **border)
-    return np.where(alike, np.uint8(IGNORE), labels)
+    least, most = (
+        operation(labels, around, borderType=cv2.BORDER_CONSTANT, borderValue=(IGNORE,))
+        for operation in (cv2.erode, cv2.dilate))
+    return np.where(least == most, np.uint8(IGNORE), labels)

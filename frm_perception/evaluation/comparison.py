@@ -64,7 +64,7 @@ class Comparison:
         one group, and so do classes that stand for the same third one: 'car', 'truck' and 'bus'
         of one side are one class where the other has 'car' alone. A group goes by the name of the
         side that has one class in it; where both have, by the coarser space's. What is drivable
-        each side's own label space says.
+        each side's own label space says, and what is to be ignored.
 
         :raises ValueError: the two have no class in common.
         """
@@ -82,10 +82,12 @@ class Comparison:
         for side, space in enumerate((model, data)):
             count = len(space.classes)
             drivable[side, :count] = space.drivable_lut()[:count] == 0
-            left_out.append(tuple(name for name, number in zip(space.classes, tables[side])
-                                  if number == IGNORE))
+            drivable[side, list(space.ignore)] = IGNORE
+            left_out.append(tuple(
+                name for index, name in enumerate(space.classes)
+                if tables[side, index] == IGNORE and index not in space.ignore))
         return cls(tuple(_name(model, data, *group) for group in groups), tables[1], tables[0],
-                   drivable[1], drivable[0], *left_out)
+                   drivable[1], drivable[0], left_out[0], left_out[1])
 
     @classmethod
     def drivable_only(cls, model: LabelSpace, drivable_ids: Sequence[int],
@@ -119,6 +121,7 @@ def _groups(model: LabelSpace, data: LabelSpace) -> Iterator[tuple[set[int], set
     """Yield (model ids, data ids) of what belongs together, both with one id at least."""
     pairs = {(mine, its) for mine, found in enumerate(model.classes_in(data)) for its in found}
     pairs |= {(mine, its) for its, found in enumerate(data.classes_in(model)) for mine in found}
+    pairs -= {(mine, its) for mine, its in pairs if mine in model.ignore or its in data.ignore}
     while pairs:
         group = {pairs.pop()}
         ids: tuple[set[int], set[int]] = (set(), set())

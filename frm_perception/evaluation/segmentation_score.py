@@ -75,39 +75,35 @@ class SegmentationScore:
 
     def result(self) -> dict[str, Any]:
         """Return the figures, ready for JSON; None where nothing was seen of what they measure."""
-        drivable = {
-            'images': self._images,
-            'drivable_iou': _known(float(self._drivable.iou()[0])),
-            'drivable_precision': _known(float(self._drivable.precision()[0])),
-            'drivable_recall': _known(float(self._drivable.recall()[0])),
-            'drivable_boundary_iou': _known(float(self._drivable_contours.iou()[0]))}
-        if self._comparison.drivable_alone:
-            figures = drivable
-        else:
-            figures = {
-                'images': self._images,
+        figures: dict[str, Any] = {'images': self._images}
+        if not self._comparison.drivable_alone:
+            figures |= {
                 'mean_iou': _known(self._classes.mean_iou()),
                 'iou': _by_name(self._classes.classes, self._classes.iou()),
                 'pixel_accuracy': _known(self._classes.pixel_accuracy()),
                 'mean_boundary_iou': _known(self._contours.mean_iou()),
-                'boundary_iou': _by_name(self._contours.classes, self._contours.iou()),
-                **drivable}
+                'boundary_iou': _by_name(self._contours.classes, self._contours.iou())}
         return {
             **figures,
+            'drivable_iou': _known(self._drivable.iou()[0]),
+            'drivable_precision': _known(self._drivable.precision()[0]),
+            'drivable_recall': _known(self._drivable.recall()[0]),
+            'drivable_boundary_iou': _known(self._drivable_contours.iou()[0]),
             'calibration': {
                 'ece': _known(self._calibration.error()),
-                'bins': [{key: _known(value) for key, value in row.items()}
+                'bins': [{**row, 'confidence': _known(row['confidence']),
+                          'accuracy': _known(row['accuracy'])}
                          for row in self._calibration.bins()]},
             'confusion': _confusion(
                 self._drivable if self._comparison.drivable_alone else self._classes)}
 
 
 def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
+    return None if math.isnan(value) else float(value)
 
 
 def _by_name(names: Sequence[str], values: NDArray[np.float64]) -> dict[str, float | None]:
-    return {name: _known(float(value)) for name, value in zip(names, values)}
+    return {name: _known(value) for name, value in zip(names, values)}
 
 
 def _confusion(matrix: ConfusionMatrix) -> dict[str, object]:

@@ -104,6 +104,15 @@ def test_several_classes_that_only_together_are_the_same_have_all_their_names() 
     assert comparison.prediction_table[:4].tolist() == [0, 1, 1, IGNORE]
 
 
+def test_ignored_classes_are_compared_with_nothing() -> None:
+    data = LabelSpace('data', ('void', 'road', 'car'), ((0, 0, 0),) * 3, ('road',), ignore=(0, 7))
+    for model in (space('road', 'car', 'void'), space('road', 'car')):
+        comparison = Comparison.between(model, data)
+        assert comparison.classes == ('road', 'car') and comparison.only_in_data == ()
+        assert comparison.target_table[:3].tolist() == [IGNORE, 0, 1]
+        assert comparison.drivable_target[[0, 1, 2, 7]].tolist() == [IGNORE, 0, 1, IGNORE]
+
+
 def test_spaces_with_nothing_in_common_are_refused() -> None:
     with pytest.raises(ValueError, match='no class in common: road, kerb; lane'):
         Comparison.between(space('road', 'kerb'), space('lane', drivable='lane'))

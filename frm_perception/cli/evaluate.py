@@ -1,0 +1,136 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""`frm evaluate`: measure a model on labelled images."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+
+from frm_perception.cli.model_arguments import add_model_arguments
+from frm_perception.cli.model_arguments import chosen_bundle
+from frm_perception.cli.model_arguments import load_segmenter
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from frm_perception.evaluation.comparison import Comparison
+    from frm_perception.labels import LabelSpace
+
+_IGNORED = 255
+
+
+def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
+    """Add the command's arguments."""
+    parser = subparsers.add_parser(
+        'evaluate', help='measure a model on images whose labels are known',
+        description='Prints how well the labels of a model agree with those of a data set, and '
+                    'how long they take. Classes of different label spaces are compared by name, '
+                    'as finely as both can tell. docs/evaluation.md defines every figure.')
+    parser.add_argument('--images', type=Path, required=True, metavar='FOLDER',
+                        help='the images; sub-folders are not looked into')
+    parser.add_argument('--labels', type=Path, required=True, metavar='FOLDER',
+                        help='their labels: PNGs of one channel of 8 bits with class ids, of the '
+                             'same names and sizes')
+    parser.add_argument('--label-space', default='', metavar='NAME_OR_YAML',
+                        help='what the ids mean: camvid, cityscapes, bdd100k, or a YAML file with '
+                             'name, classes, drivable and, if need be, ignore')
+    parser.add_argument('--drivable-ids', type=int, nargs='+', default=(), metavar='ID',
+                        help='instead of a label space, for labels that only tell what is '
+                             'drivable: these ids')
+    parser.add_argument('--ignore-ids', type=int, nargs='+', default=(_IGNORED,), metavar='ID',
+                        help='ids of pixels that do not count, beside those that the label space '
+                             'names (default: 255)')
+    parser.add_argument('--json', type=Path, metavar='FILE',
+                        help='also write everything here, with where it comes from')
+    add_model_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, print and write; 2 if the options or the data make no sense, 1 if it fails."""
+    from frm_perception.evaluation.evaluate import evaluate
+    from frm_perception.evaluation.evaluate import origin
+    from frm_perception.evaluation.evaluate import report
+    from frm_perception.evaluation.labelled_images import labelled_images
+    from frm_perception.media.files import write_json
+    from frm_perception.runtime.engine import EngineError
+    try:
+        if args.json:
+            _require_writable(args.json)
+        bundle = chosen_bundle(args)
+        comparison, known = _comparison(args, bundle.label_space)
+        images = labelled_images(args.images, args.labels, known)
+        segmenter = load_segmenter(bundle, args)
+    except (ValueError, EngineError, OSError) as error:
+        return _fail(error, 2)
+    with segmenter:
+        try:
+            results = {**evaluate(segmenter, images, comparison),
+                       **origin(bundle, segmenter, comparison), 'data': _data(args)}
+            if args.json:
+                write_json(args.json, results)
+        except (ValueError, EngineError, OSError) as error:
+            return _fail(error, 1)
+    print(report(results))
+    return 0
+
+
+def _comparison(args: argparse.Namespace, model: LabelSpace
+                ) -> tuple[Comparison, NDArray[np.bool_]]:
+    """Return how to compare, and a (256,) table of the ids that the labels may hold."""
+    import numpy as np
+
+    from frm_perception.evaluation.comparison import Comparison
+    from frm_perception.runtime.label_space_file import find_label_space
+    if args.drivable_ids:
+        if args.label_space:
+            print(f'frm evaluate: warning: --label-space {args.label_space} is of no use with '
+                  f'--drivable-ids, which say all that is to be known of the labels',
+                  file=sys.stderr)
+        return (Comparison.drivable_only(model, args.drivable_ids, args.ignore_ids),
+                np.ones(256, np.bool_))
+    if not args.label_space:
+        raise ValueError('give --label-space, or --drivable-ids where the labels only tell what '
+                         'is drivable')
+    space = find_label_space(args.label_space)
+    space = replace(space, ignore=(*space.ignore, *args.ignore_ids))
+    return Comparison.between(model, space), space.known_ids()
+
+
+def _data(args: argparse.Namespace) -> dict[str, object]:
+    return {'images': str(args.images), 'labels': str(args.labels),
+            'label_space': None if args.drivable_ids else args.label_space,
+            'drivable_ids': list(args.drivable_ids),
+            'ignore_ids': list(args.ignore_ids)}
+
+
+def _require_writable(file: Path) -> None:
+    """Find out now, not after all the work."""
+    from frm_perception.media.files import replacing
+    if file.is_dir():
+        raise ValueError(f'{file} is a folder; --json takes the name of a file')
+    with replacing(file) as partial:
+        partial.touch()
+        partial.unlink()
+
+
+def _fail(error: Exception, status: int) -> int:
+    print(f'frm evaluate: {error}', file=sys.stderr)
+    return status
