@@ -37,18 +37,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Train to the end, or until interrupted; the same command then goes on."""
-    from torch import cuda
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-
     from frm_perception.training import processes
-    count = args.processes or max(cuda.device_count(), 1)
-    try:
-        if count == 1 or processes.launched():
-            return train_here(args.config, args.output, args.cache)
-        return max(processes.launch(count, train_here, args.config, args.output, args.cache))
-    except ChildFailedError as error:
-        print(f'frm train: one of the processes failed: {error}', file=sys.stderr)
-        return 1
+    count = args.processes or processes.devices()
+    work = (args.config, args.output, args.cache)
+    if count == 1 or processes.launched():
+        return train_here(*work)
+    return processes.launch(count, train_here, *work)
 
 
 def train_here(config: Path, output: Path, cache: Path) -> int:
@@ -66,4 +60,7 @@ def train_here(config: Path, output: Path, cache: Path) -> int:
         last_words = f'frm train: interrupted; the same command goes on from {output}'
     if processes.rank() == 0:
         print(last_words, file=sys.stderr if status else sys.stdout)
+    if status == 130 and processes.launched():
+        # What launched this process is no longer there to take a result.
+        sys.exit(status)
     return status

@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import signal
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -88,8 +89,10 @@ class Run:
         network.rearrange()
         for path in (folder, cache):
             path.mkdir(parents=True, exist_ok=True)
-        self.held_out = held_out_sources(config, self.space)
-        sources, targets = collect(config, self.space, cache)
+        # The first process prepares what is cached; the others then find it there.
+        with processes.one_after_the_first():
+            self.held_out = held_out_sources(config, self.space)
+            sources, targets = collect(config, self.space, cache)
         crop = config.augmentation
         self.samples = Samples(sources, Augmentation(
             crop.height, crop.width, crop.min_scale, crop.max_scale), config.seed)
@@ -194,8 +197,8 @@ class Run:
         # A forked worker would inherit the locks of OpenCV's threads without the threads.
         loader: DataLoader[tuple[Tensor, Tensor]] = DataLoader(
             self.samples, batch_size=config.batch // processes.count(), sampler=numbers,
-            num_workers=1, multiprocessing_context='spawn', worker_init_fn=_quiet_worker,
-            prefetch_factor=4)
+            num_workers=_workers(), multiprocessing_context='spawn',
+            worker_init_fn=_quiet_worker, prefetch_factor=4)
         yield from loader
 
     def step(self, images: Tensor, labels: Tensor) -> tuple[dict[str, float], Tensor]:
@@ -290,9 +293,7 @@ def train(config: TrainingConfig, folder: Path, cache: Path) -> Path:
     """
     device = processes.join()
     try:
-        # The first process prepares what is cached; the others then find it there.
-        with processes.one_after_the_first():
-            run = Run(config, folder, cache, device)
+        run = Run(config, folder, cache, device)
         run.train()
         return run.checkpoint
     finally:
@@ -315,6 +316,11 @@ def _parameter_groups(objective: Objective, config: TrainingConfig) -> list[dict
     return [{'params': parameters, 'base_rate': config.optimiser.learning_rate * rate,
              'weight_decay': config.optimiser.weight_decay if decays else 0.0}
             for (rate, decays), parameters in groups.items()]
+
+
+def _workers() -> int:
+    """Return how many processes load images: one for each core that is left, up to eight."""
+    return min(max(len(os.sched_getaffinity(0)) // processes.count() - 1, 1), 8)
 
 
 def _quiet_worker(_: int) -> None:

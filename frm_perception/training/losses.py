@@ -26,7 +26,6 @@ from torch import nn
 from frm_perception.labels import IGNORE
 from frm_perception.training.processes import mean_over_processes
 
-
 LEAST_SHARE = 16
 """Of the pixels of a batch, at least one in so many counts as a hard example."""
 

@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,21 +26,36 @@ import torch
 import torch.distributed as distributed
 from torch import Tensor
 from torch import nn
+from torch.distributed.elastic.multiprocessing import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig
 from torch.distributed.launcher.api import elastic_launch
 
 
-def launch(processes: int, work: Callable[..., int], *arguments: Any) -> list[int]:
+def launch(processes: int, work: Callable[..., int], *arguments: Any) -> int:
     """
-    Call ``work(*arguments)`` in that many processes that find each other; return its results.
+    Call ``work(*arguments)`` in that many processes that find each other.
 
-    :raises torch.distributed.elastic.multiprocessing.errors.ChildFailedError: one of them failed.
+    :return: the largest of the exit statuses that it returned; 1 if a process failed, 128 and the
+        signal's number if one ended them.
     """
     settings = LaunchConfig(
         min_nodes=1, max_nodes=1, nproc_per_node=processes, run_id='frm', rdzv_backend='c10d',
         rdzv_endpoint='localhost:0', start_method='spawn', max_restarts=0)
-    results: dict[int, int] = elastic_launch(settings, work)(*arguments)
-    return list(results.values())
+    try:
+        results: dict[int, int] = elastic_launch(settings, work)(*arguments)
+    except SignalException as error:
+        # The processes have ended, and the first of them has said how.
+        return 128 + error.sigval
+    except ChildFailedError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return max(results.values())
+
+
+def devices() -> int:
+    """Return how many processes there is work for: one for each GPU, or one without any."""
+    return max(torch.cuda.device_count(), 1)
 
 
 def launched() -> bool:

@@ -15,8 +15,10 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
+import time
 from types import FrameType
 from types import TracebackType
 from typing import Any
@@ -26,13 +28,16 @@ class StopRequest:
     """
     While it is entered, SIGINT and SIGTERM set :attr:`asked` and interrupt nothing.
 
-    A second SIGINT interrupts at once, for those who cannot wait. To be entered in a process's
+    A later SIGINT interrupts at once, for those who cannot wait. To be entered in a process's
     main thread.
     """
 
+    _echo_s = 1.0
+    """One Ctrl-C may come twice: from the terminal, and from what launched this process."""
+
     def __init__(self) -> None:
         self.asked = False
-        self._interrupts = 0
+        self._first = math.inf
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopRequest:
@@ -46,9 +51,10 @@ class StopRequest:
             signal.signal(number, handler)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        self._interrupts += number == signal.SIGINT
-        if self._interrupts > 1:
+        now = time.monotonic()
+        if number == signal.SIGINT and now > self._first + self._echo_s:
             raise KeyboardInterrupt
         if not self.asked:
+            self._first = now
             print('\nstopping after this step; Ctrl-C again stops at once', file=sys.stderr)
         self.asked = True

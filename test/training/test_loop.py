@@ -177,6 +177,20 @@ def test_two_processes_have_the_loss_and_the_gradient_of_one(config, tmp_path):
     assert (gradients[1] - gradients[0]).norm() < 1e-3 * gradients[0].norm()
 
 
+def test_two_processes_stop_together_when_interrupted(config, tmp_path):
+    file = _written(replace(config, iterations=1000, checkpoint_every=1), tmp_path)
+    checkpoint = tmp_path / 'run' / 'checkpoint.pt'
+    process = subprocess.Popen(
+        [*COMMAND, str(file), '-o', str(checkpoint.parent), '--cache', str(tmp_path / 'cache'),
+         '--processes', '2'], stderr=subprocess.PIPE, start_new_session=True)
+    _wait_for(checkpoint.exists, process)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert 'the same command goes on' in errors.decode()
+    assert _saved(checkpoint)['iteration'] >= 1
+
+
 def test_an_interruption_after_the_last_step_is_none(config, tmp_path):
     run = Run(replace(config, iterations=1), tmp_path / 'run', tmp_path, CPU)
     step = run.step
@@ -233,7 +247,8 @@ def test_a_teacher_is_learned_from_but_not_trained(config, tmp_path):
     teacher = Run(config, tmp_path / 'teacher', tmp_path, CPU)
     teacher.save()
     distillation = DistillationConfig(str(teacher.checkpoint), weight=1.0)
-    run = Run(replace(config, seed=5, iterations=9, loss=LossConfig(contrast=0.0, distillation=distillation)),
+    run = Run(replace(config, seed=5, iterations=9,
+                      loss=LossConfig(contrast=0.0, distillation=distillation)),
               tmp_path / 'run', tmp_path, CPU)
     images, labels = next(iter(run._batches()))
     before = [value.clone() for value in run.objective._teacher[0].state_dict().values()]
