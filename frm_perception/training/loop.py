@@ -104,7 +104,7 @@ class Run:
         objective = Objective(network, config.loss, self.space, targets, self._teacher(),
                               config.precision == 'bf16')
         self.objective: Objective = processes.share_normalisation(objective, device).to(
-            device, memory_format=torch.channels_last)  # type: ignore[call-overload,assignment]
+            device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = torch.optim.AdamW(
             _parameter_groups(self.objective, config), betas=(0.9, 0.999))
         if self.checkpoint.exists():

@@ -124,8 +124,13 @@ def one_after_the_first() -> Iterator[None]:
             distributed.barrier()
 
 
+def _sum_over_processes(value: Tensor) -> Tensor:
+    """Return the sum of a tensor over all processes, through which gradients flow back."""
+    total: Tensor = _SumOverProcesses.apply(value)  # type: ignore[no-untyped-call]
+    return total
+
+
 class _SumOverProcesses(torch.autograd.Function):
-    """The sum of a tensor over all processes; every process has the same."""
 
     @staticmethod
     def forward(context: Any, value: Tensor) -> Tensor:
@@ -156,10 +161,10 @@ class SharedBatchNorm(nn.BatchNorm2d):
         shape = [1, -1] + [1] * (x.dim() - 2)
         values = x.to(self.running_mean.dtype)
         counted = values.new_tensor([values.numel() / values.shape[1]])
-        *sums, number = _SumOverProcesses.apply(torch.cat([values.sum(axes), counted]))
-        mean = torch.stack(sums) / number
+        totals = _sum_over_processes(torch.cat([values.sum(axes), counted]))
+        mean, number = totals[:-1] / totals[-1], totals[-1]
         centred = values - mean.view(shape)
-        variance = _SumOverProcesses.apply(centred.square().sum(axes)) / number
+        variance = _sum_over_processes(centred.square().sum(axes)) / number
         with torch.no_grad():
             momentum = self.momentum or 0.0
             self.running_mean.lerp_(mean, momentum)
