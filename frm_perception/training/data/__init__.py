@@ -1,0 +1,25 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Where training images and their labels come from."""
+
+from frm_perception.training.data.labelled_image import DataError
+from frm_perception.training.data.labelled_image import LabelledImage
+from frm_perception.training.data.samples import Samples
+from frm_perception.training.data.sources import Source
+from frm_perception.training.data.sources import collect
+from frm_perception.training.data.sources import held_out_sources
+from frm_perception.training.data.sources import labelled_images
+
+__all__ = ['DataError', 'LabelledImage', 'Samples', 'Source', 'collect', 'held_out_sources',
+           'labelled_images']

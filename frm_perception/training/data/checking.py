@@ -1,0 +1,259 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Every file is read before the first step; what is wrong is counted, named and refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from frm_perception.media.files import replacing
+from frm_perception.training.data.labelled_image import DataError
+from frm_perception.training.data.layouts import Listing
+
+_NAMED = 20  # problems, in one message
+_SAVE_EVERY = 1000  # files
+_FORMAT = 1
+
+Kind = Literal['image', 'labels']
+
+
+@dataclass(frozen=True)
+class Problem:
+    """
+    Why a file or a source cannot be used.
+
+    :param kind: what problems are counted by.
+    """
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """
+    What a readable file holds.
+
+    :param digest: of its bytes.
+    :param ids: that occur in it; none for an image.
+    """
+
+    height: int
+    width: int
+    digest: str
+    ids: tuple[int, ...]
+
+
+def refuse(problems: Sequence[Problem]) -> None:
+    """
+    Raise one error for all problems, if there are any.
+
+    :raises DataError: counts them by kind and names the first ones.
+    """
+    if not problems:
+        return
+    counts = ', '.join(f'{kind}: {count}' for kind, count in
+                       Counter(problem.kind for problem in problems).most_common())
+    lines = [problem.text for problem in problems[:_NAMED]]
+    if len(problems) > _NAMED:
+        lines.append(f'and {len(problems) - _NAMED} more')
+    raise DataError(f'the data cannot be used ({counts}):\n  ' + '\n  '.join(lines))
+
+
+@contextmanager
+def gathering(problems: list[Problem]) -> Iterator[None]:
+    """Turn a :class:`DataError` about a whole source into one of the problems."""
+    try:
+        yield
+    except DataError as error:
+        problems.append(Problem('unusable sources', str(error)))
+
+
+class Reader:
+    """
+    Reads files, each once: what they hold is remembered with their sizes and times.
+
+    :param cache: folder where that is kept between runs; None keeps it in memory alone.
+    """
+
+    def __init__(self, cache: Path | None) -> None:
+        self._file = cache / 'checked.json' if cache else None
+        self._known: dict[str, list[object]] = {}
+        if self._file and self._file.exists():
+            self._known = _remembered(self._file)
+
+    def read(self, title: str, files: Sequence[tuple[Kind, Path]]) -> list[Facts | Problem]:
+        """
+        Return what each file holds, or why it cannot be used.
+
+        :param title: of the progress bar, which only files that are not remembered need.
+        """
+        found = {job: self._recall(job) for job in files}
+        new = [job for job, facts in found.items() if facts is None]
+        if new:
+            try:
+                with ThreadPool(len(os.sched_getaffinity(0))) as pool:
+                    results = tqdm(pool.imap(_read, new, chunksize=4), f'checking {title}',
+                                   total=len(new), unit='file')
+                    for number, (job, (stamp, result)) in enumerate(zip(new, results), 1):
+                        found[job] = result
+                        self._remember(job, stamp, result)
+                        if number % _SAVE_EVERY == 0:
+                            self._save()
+            finally:
+                self._save()
+        return [facts for facts in map(found.get, files) if facts is not None]
+
+    def digest(self, image: Path) -> str | None:
+        """Return the digest of an image that was read; None where it could not be."""
+        facts = self._recall(('image', image))
+        return facts.digest if facts else None
+
+    def _recall(self, job: tuple[Kind, Path]) -> Facts | None:
+        known = self._known.get(_key(job))
+        if known is None or known[0] != _stamp(job[1]):
+            return None
+        _, height, width, digest, ids = known
+        return Facts(height, width, digest, tuple(ids))  # type: ignore[arg-type]
+
+    def _remember(self, job: tuple[Kind, Path], stamp: list[int], result: Facts | Problem
+                  ) -> None:
+        if isinstance(result, Facts):
+            self._known[_key(job)] = [stamp, result.height, result.width, result.digest,
+                                      list(result.ids)]
+
+    def _save(self) -> None:
+        if self._file:
+            with replacing(self._file) as partial:
+                partial.write_text(json.dumps({'format': _FORMAT, 'files': self._known}))
+
+
+def _remembered(file: Path) -> dict[str, list[object]]:
+    """Read what was kept; all is read anew where that is of another version or damaged."""
+    try:
+        content = json.loads(file.read_text())
+    except ValueError:
+        return {}
+    if not isinstance(content, dict) or content.get('format') != _FORMAT:
+        return {}
+    files: dict[str, list[object]] = content['files']
+    return files
+
+
+def _key(job: tuple[Kind, Path]) -> str:
+    return f'{job[0]} {os.path.abspath(job[1])}'
+
+
+def _stamp(file: Path) -> list[int]:
+    """Return size and time of change; nothing where there is no such file."""
+    try:
+        status = file.stat()
+    except OSError:
+        return []
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _read(job: tuple[Kind, Path]) -> tuple[list[int], Facts | Problem]:
+    kind, file = job
+    stamp = _stamp(file)  # before reading: a file that changes meanwhile is read again next time
+    if not stamp:
+        return stamp, Problem(f'{kind} missing', f'{file}: there is no such file')
+    try:
+        data = file.read_bytes()
+        flags = cv2.IMREAD_COLOR if kind == 'image' else cv2.IMREAD_UNCHANGED
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    except (OSError, cv2.error):
+        pixels = None
+    if pixels is None:
+        return stamp, Problem('unreadable', f'{file}: not a readable image')
+    ids: tuple[int, ...] = ()
+    if kind == 'labels':
+        if pixels.ndim != 2 or pixels.dtype != np.uint8:
+            return stamp, Problem('not 8-bit ids', f'{file}: 8-bit class ids in one channel are '
+                                  f'needed, not {_form(pixels)}')
+        counts = cv2.calcHist([pixels], [0], None, [256], [0, 256])
+        ids = tuple(np.flatnonzero(counts).tolist())
+    digest = hashlib.blake2b(data, digest_size=16).hexdigest()
+    return stamp, Facts(pixels.shape[0], pixels.shape[1], digest, ids)
+
+
+def _form(pixels: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> str:
+    if pixels.ndim == 2:
+        return str(pixels.dtype)
+    return f'{pixels.shape[2]} channels of {pixels.dtype}, such as colours or a palette are'
+
+
+def check(listings: Iterable[Listing], reader: Reader) -> list[Problem]:
+    """Read every image and its labels; return what is wrong with them, by source and name."""
+    problems = []
+    for listing in listings:
+        images = reader.read(f'images of {listing.name}',
+                             [('image', file) for file in listing.image_files()])
+        labels = reader.read(f'labels of {listing.name}',
+                             [('labels', item.labels) for item in listing.images])
+        known = listing.space.known_ids()
+        problems += [found for found in (*images, *labels) if isinstance(found, Problem)]
+        # What is not labelled yet comes last.
+        for item, image, label in zip(listing.images, images, labels):
+            if isinstance(label, Problem):
+                continue
+            wrong = [value for value in label.ids if not known[value]]
+            if wrong:
+                problems.append(Problem('wrong ids', f'{item.labels}: ids {wrong} are not in '
+                                        f'label space {listing.space.name!r}, which has '
+                                        f'{_ranges(np.flatnonzero(known).tolist())}'))
+            if isinstance(image, Facts) and (
+                    (image.height, image.width) != (label.height, label.width)):
+                problems.append(Problem(
+                    'wrong size', f'{item.labels}: {label.width}x{label.height} pixels, but '
+                    f'{item.image} has {image.width}x{image.height}'))
+    return problems
+
+
+def _ranges(values: list[int]) -> str:
+    """Write whole numbers in rising order as '0..11, 255'."""
+    starts = [value for value in values if value - 1 not in values]
+    ends = [value for value in values if value + 1 not in values]
+    return ', '.join(str(start) if start == end else f'{start}..{end}'
+                     for start, end in zip(starts, ends))
+
+
+def in_both(trained: Iterable[Listing], held_out: Iterable[Listing], reader: Reader
+            ) -> list[Problem]:
+    """
+    Return the images that are trained on and held out as well, told by their content.
+
+    :param reader: has read all of them.
+    """
+    held = {reader.digest(file): file for listing in held_out for file in listing.image_files()}
+    held.pop(None, None)
+    return [Problem('trained on and held out', f'{file}: is also held out, as '
+                    f'{held[reader.digest(file)]}')
+            for listing in trained for file in listing.image_files()
+            if reader.digest(file) in held]

@@ -1,0 +1,65 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""One training image and its labels as they lie on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+
+
+class DataError(ValueError):
+    """Training data that is missing, unreadable or labelled with ids that do not exist."""
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """Files of one training image and its labels."""
+
+    image: Path
+    labels: Path
+
+    @property
+    def sequence(self) -> str:
+        """
+        The drive that the image is of.
+
+        What stands before the first underscore of its name, as in CamVid, whose drives have
+        numbers, and in Cityscapes, by cities; without underscores the folder it is in, which in
+        BDD100K is the split.
+        """
+        name, underscore, _ = self.image.name.partition('_')
+        return name if underscore else self.image.parent.name
+
+    def read(self) -> tuple[Image, Image]:
+        """
+        Return (H, W, 3) uint8 RGB and (H, W) uint8 class ids.
+
+        :raises DataError: unreadable, or the two differ in size.
+        """
+        image = cv2.imread(str(self.image), cv2.IMREAD_COLOR)
+        labels = cv2.imread(str(self.labels), cv2.IMREAD_UNCHANGED)
+        for content, file in ((image, self.image), (labels, self.labels)):
+            if content is None:
+                raise DataError(f'{file}: not a readable image')
+        if labels.ndim != 2 or labels.dtype != np.uint8 or labels.shape != image.shape[:2]:
+            raise DataError(f'{self.labels}: 8-bit class ids of the size of {self.image} '
+                            f'{image.shape[:2]} are needed, not {labels.dtype} {labels.shape}')
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8), labels.astype(np.uint8)
