@@ -70,7 +70,12 @@ def draw_overlay(image: Image, labels: Image, space: LabelSpace, drivable: Image
 
 def legend(space: LabelSpace, width: int) -> Image:
     """Return a (h, width, 3) uint8 RGB strip that shows the colour and name of every class."""
-    entries = [('drivable', DRIVABLE_COLOR), *zip(space.classes, space.palette, strict=True)]
+    return color_legend(
+        [('drivable', DRIVABLE_COLOR), *zip(space.classes, space.palette, strict=True)], width)
+
+
+def color_legend(entries: Sequence[tuple[str, tuple[int, int, int]]], width: int) -> Image:
+    """Return a (h, width, 3) uint8 RGB strip that shows colours, each with its name beside it."""
     places: list[tuple[int, int]] = []
     x, row = _MARGIN, 0
     for name, _ in entries:
