@@ -91,8 +91,9 @@ class Run:
             path.mkdir(parents=True, exist_ok=True)
         # The first process prepares what is cached; the others then find it there.
         with processes.one_after_the_first():
-            self.held_out = held_out_sources(config, self.space)
+            # Reads what is held out too, so that all that is wrong is named at once.
             sources, targets = collect(config, self.space, cache)
+            self.held_out = held_out_sources(config, self.space, cache)
         crop = config.augmentation
         self.samples = Samples(sources, Augmentation(
             crop.height, crop.width, crop.min_scale, crop.max_scale), config.seed)

@@ -158,7 +158,8 @@ def _image_files(path: Path) -> list[Path]:
 
 
 def _bytes_of(path: Path) -> int:
-    files = path.rglob('*') if path.is_dir() else [path]
+    """Return the size of the footage, whose names alone may hide that it is another."""
+    files = _image_files(path) or (path.rglob('*') if path.is_dir() else [path])
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
