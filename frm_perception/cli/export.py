@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -25,10 +26,20 @@ from frm_perception.cli.arguments import image_size
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command's arguments."""
     parser = subparsers.add_parser(
-        'export', help='make a model bundle of a checkpoint, and measure it on held-out images')
+        'export', help='make a model bundle of a checkpoint, and measure it on held-out images',
+        description='Writes ONNX files, manifest and model card (README.md), measured on the '
+                    'images that the run held out, and a picture of the worst of them. With the '
+                    'photographs, that picture also comes to lie beside the checkpoint.')
     parser.add_argument('checkpoint', type=Path, help='e.g. runs/frm-mobilenetv2/checkpoint.pt')
     parser.add_argument('-o', '--output', type=Path, required=True,
-                        help='folder of the bundle, e.g. models/frm-mobilenetv2')
+                        help='folder of the bundle, e.g. models/frm-mobilenetv2; a bundle that is '
+                             'there is replaced')
+    parser.add_argument('--validated-by', type=Path, nargs='+', default=[], metavar='CHECKPOINT',
+                        help='runs of the same recipe that held sequences out, for the figures of '
+                             'a network that learned from all data there is')
+    parser.add_argument('--default-size', type=image_size, metavar='HEIGHTxWIDTH',
+                        help='the size that the model takes unless told otherwise, and at which '
+                             'it is measured (default: 384x640)')
     parser.add_argument('--size', type=image_size, metavar='HEIGHTxWIDTH',
                         help='the only size the model is to take, which lets runtimes plan ahead '
                              '(default: any size that fits the network)')
@@ -39,18 +50,38 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Export, measure, and write the bundle."""
+    from frm_perception.deploy.failures import percent
     from frm_perception.deploy.write_bundle import write_bundle
-    command = f'frm export {args.checkpoint} -o {args.output}'
-    if args.size:
-        command += f' --size {args.size[0]}x{args.size[1]}'
-    if args.fp16:
-        command += ' --fp16'
     try:
-        accuracies = write_bundle(args.checkpoint, args.output, command, args.size, args.fp16)
-    except ValueError as error:
+        manifest = write_bundle(
+            args.checkpoint, args.output, _command(args), size=args.size,
+            default_size=args.default_size, half=args.fp16, validated_by=args.validated_by)
+    except (OSError, ValueError) as error:
         print(f'frm export: {error}', file=sys.stderr)
         return 2
-    for precision, accuracy in accuracies.items():
-        print(f'{args.output}, {precision}: mean IoU {accuracy["mean_iou"]:.1%}, drivable IoU '
-              f'{accuracy["drivable_iou"]:.1%} on {accuracy["images"]} held-out images')
+    measured = [(f'{args.output}, {precision}', entry['accuracy'])
+                for precision, entry in manifest['precisions'].items()]
+    measured += [(f'not this file, but {other["checkpoint"]}', other['accuracy'])
+                 for other in manifest['training']['validation']]
+    for name, accuracy in measured:
+        if 'images' in accuracy:
+            print(f'{name}: mean IoU {percent(accuracy["mean_iou"])}, drivable IoU '
+                  f'{percent(accuracy["drivable_iou"])} on {accuracy["images"]} held-out images')
+    if not any('images' in accuracy for _, accuracy in measured):
+        print(f'frm export: warning: {args.checkpoint} held nothing out, so the card of '
+              f'{args.output} has no figures; give runs of the same recipe that did with '
+              '--validated-by', file=sys.stderr)
+    print(f'exported: {args.output}')
     return 0
+
+
+def _command(args: argparse.Namespace) -> str:
+    words = ['frm', 'export', str(args.checkpoint), '-o', str(args.output)]
+    if args.validated_by:
+        words += ['--validated-by', *map(str, args.validated_by)]
+    for option, size in (('--default-size', args.default_size), ('--size', args.size)):
+        if size:
+            words += [option, f'{size[0]}x{size[1]}']
+    if args.fp16:
+        words.append('--fp16')
+    return shlex.join(words)

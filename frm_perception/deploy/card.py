@@ -11,125 +11,250 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""A bundle's model card: what it is, what it was trained on, what it reaches, where it fails."""
+"""A bundle's model card: what it is, what it reaches, where it fails, what it learned from."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import yaml
 
-from frm_perception.media.overlay import draw_overlay
+from frm_perception.deploy.failures import percent
+from frm_perception.deploy.validation import FIGURES
+from frm_perception.evaluation.record import markdown_table
 from frm_perception.networks import BACKBONES
 from frm_perception.networks import HEADS
-from frm_perception.runtime.segmenter import Segmenter
-from frm_perception.training.data import LabelledImage
 
 _TEXT = """\
 # {name}
 
-{network}: {backbone} backbone, {head} head.
-{classes} classes ({space}); drivable: {drivable}.
+Labels every pixel of a road scene with one of {classes} classes ({space}); drivable: {drivable}.
+Not a safety function. Its licence is below.
 
-Backbone: {backbone_origin}
+## What it is
 
-Head: {head_origin}
+`{network}`: the head `{head}` on the backbone `{backbone}`.
 
-No paper's results are claimed for this model.
+- Backbone: {backbone_origin}
+- Head: {head_origin}
 
-## Measured
+No paper's results are claimed for it. Class ids: {ids}.
 
-On {images} images of whole sequences that training never saw ({sequences}), ONNX Runtime on the
-very file that `model.yaml` names, input {resolution}, labels compared at the images' own size,
-unlabelled pixels left out:
+## How to use it
 
-| measure | value |
-| --- | --- |
-| mean IoU | {mean_iou:.1%} |
-| drivable IoU | {drivable_iou:.1%} |
-| pixel accuracy | {pixel_accuracy:.1%} |
+- In: `{input}`, uint8 [N, height, width, 3], RGB; {sizes}.
+- Out: `{output}`, float32 [N, {classes}, height / {stride}, width / {stride}]; the largest of a
+  cell's logits is its class.
+- Normalisation is inside; where an image is letterboxed, its border is {padding} in RGB.
 
-| class | IoU |
-| --- | --- |
-{per_class}
-{half}
-On other roads, cameras and weather expect less. The held-out images with the lowest drivable
-IoU: {worst}.
+```sh
+frm segment IMAGE.jpg -o out --model PATH/TO/{name}
+```
 
-## Trained on
+## Figures
 
-{iterations} iterations of batch {batch}, from:
+{figures}
+
+## Where it fails
+
+{failures}
+
+## What it learned from
 
 {data}
 
-Footage that is listed here is no test of the model, even if nobody labelled it by hand.
-Trained at commit `{commit}`, then `{command}`.
+## Recipe
+
+{iterations} iterations of {batch} images, trained at commit `{commit}` with this configuration:
+saved as `CONFIG.yaml`, `frm train CONFIG.yaml -o RUN` trains it again.
 
 ```yaml
 {config}```
 
-## Licence
+Exported at commit `{export_commit}` ({versions}) with
 
-CamVid's images and labels are CC BY-NC 4.0: a network trained on them is for research use, until
-it is trained again on data that allows more. The code that trained it is Apache-2.0, as are the
-two teachers that labelled the footage and the ImageNet start; the footage is MIT.
+```sh
+{command}
+```
 
-Not a safety function: see the package's README.
+## Licence and limits
+
+The weights: {licence}. The program that trained them is Apache-2.0.
+
+Not a safety function: it labels what looks like a road as a road, and knows nothing of what is not
+among its classes. {seen}
 """
 
-_HALF = """
-`fp16.onnx`, in half precision: mean IoU {mean_iou:.1%}, drivable IoU {drivable_iou:.1%}, pixel
-accuracy {pixel_accuracy:.1%} on a CPU, which rounds few results to 16 bits. With every result
-rounded, as on a GPU, {label_agreement:.2%} of the pixels keep the label that `fp32.onnx` gives.
-"""
+_METHOD = (
+    'Measured at input {resolution} in ONNX Runtime ({provider}), labels compared at the size of '
+    'the images, unlabelled pixels left out, as `frm evaluate` does and `docs/evaluation.md` in '
+    'the package defines. Mean IoU is over the classes that occur; a dash stands where none did.')
+
+_NOTHING = (
+    'Nothing was held out of the training, and no run of the same recipe that held anything out '
+    'was given to the export (`frm export --validated-by`). So there are no figures here: '
+    'how accurate this model is was not measured.')
 
 
-def card_text(manifest: Mapping[str, Any], accuracies: Mapping[str, Mapping[str, Any]],
-              config: Mapping[str, Any], worst: Sequence[tuple[str, float]]) -> str:
+def card_text(manifest: Mapping[str, Any], pictures: bool) -> str:
     """
     Return the card of a bundle in Markdown, with the figures of its manifest.
 
-    :param accuracies: what was measured, by precision.
-    :param worst: names of held-out images and their drivable IoU.
+    :param pictures: whether the bundle has `failures.jpg`.
     """
-    accuracy = accuracies['fp32']
-    space = manifest['label_space']
-    training = manifest['training']
-    elsewhere = ('folders', 'held_out', 'footage', 'iteration', 'commit')
-    plain = {key: list(value) if isinstance(value, tuple) else value
-             for key, value in config.items() if key not in elsewhere}
+    space, size, training = manifest['label_space'], manifest['input'], manifest['training']
+    export = training['export']
     return _TEXT.format(
         name=manifest['name'], network=manifest['network'], backbone=manifest['backbone'],
         head=manifest['head'], head_origin=HEADS[manifest['head']].origin,
         backbone_origin=BACKBONES[manifest['backbone']].origin,
         classes=len(space['classes']), space=space['name'],
         drivable=', '.join(space['drivable']),
-        per_class='\n'.join(f'| {name} | {value:.1%} |'
-                            for name, value in accuracy['iou'].items()),
-        half=_HALF.format(**accuracies['fp16']) if 'fp16' in accuracies else '',
-        data='\n'.join(f'- {item}' for item in training['data']),
-        iterations=training['iterations'], batch=training['batch'],
-        command=training['command'], commit=training['commit'],
-        config=yaml.safe_dump(plain, sort_keys=False),
-        **{key: accuracy[key] for key in ('images', 'resolution', 'mean_iou', 'drivable_iou',
-                                          'pixel_accuracy')},
-        sequences=', '.join(accuracy['sequences']),
-        worst=', '.join(f'{name} ({score:.1%})' for name, score in worst))
+        ids=', '.join(f'{index} {name}' for index, name in enumerate(space['classes'])),
+        input=size['name'], sizes=_sizes(size), padding=tuple(size['padding']),
+        output=manifest['output']['name'], stride=manifest['output']['stride'],
+        figures=_figures(manifest), failures=_failures(manifest, pictures),
+        data=_data(training), iterations=training['iterations'], batch=training['batch'],
+        commit=training['commit'], config=yaml.safe_dump(
+            training['config'], sort_keys=False, default_flow_style=None, width=95),
+        export_commit=export['commit'], command=training['command'],
+        versions=', '.join(f'{name} {version}' for name, version in export['versions'].items()),
+        licence=training['licence'], seen=_seen(manifest))
 
 
-def write_failures(file: Path, segmenter: Segmenter, items: Sequence[LabelledImage]) -> None:
-    """Write a picture of images, their labels and what the network says, row by row."""
-    rows = []
-    space = segmenter.label_space
-    for item in items:
-        image, target = item.read()
-        predicted = segmenter.segment(image)
-        rows.append(np.hstack([image, space.colors()[target],
-                               draw_overlay(image, predicted.labels, space)]))
-    picture = cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR)
-    cv2.imwrite(str(file), picture, [cv2.IMWRITE_JPEG_QUALITY, 88])
+def _sizes(size: Mapping[str, Any]) -> str:
+    least, most, default = ('{}x{}'.format(*size[key]) for key in ('min', 'max', 'default'))
+    if least == most:
+        return f'N is 1, height and width are {default}, and nothing else'
+    return (f'height and width are multiples of {size["multiple_of"]}, from {least} to {most}, '
+            f'{default} unless told otherwise')
+
+
+def _measured(manifest: Mapping[str, Any]
+              ) -> list[tuple[Mapping[str, Any], Mapping[str, Any] | None]]:
+    """Return figures, each with the run that they are of: None for the bundle's own file."""
+    own = manifest['precisions']['fp32']['accuracy']
+    return [*([(own, None)] if own else []),
+            *((run['accuracy'], run) for run in manifest['training']['validation'])]
+
+
+def _title(run: Mapping[str, Any] | None) -> str:
+    if run is None:
+        return 'This very file, `fp32.onnx`'
+    return f'Not this file: `{run["checkpoint"]}`'
+
+
+def _figures(manifest: Mapping[str, Any]) -> str:
+    measured = _measured(manifest)
+    parts = [_METHOD.format(**measured[0][0])] if measured else [_NOTHING]
+    for accuracy, run in measured:
+        parts += [f'### {_title(run)}',
+                  _whose(accuracy, run, manifest['training']) + _doubts(accuracy),
+                  _table(accuracy), _class_table(accuracy)]
+    return '\n\n'.join(parts + _half(manifest['precisions']))
+
+
+def _whose(accuracy: Mapping[str, Any], run: Mapping[str, Any] | None,
+           training: Mapping[str, Any]) -> str:
+    held_out = ', '.join(accuracy['sequences'])
+    if run is None:
+        return f'Its training held out {held_out}.'
+    return (f'These figures are of a run of the same recipe that held out {held_out}, of which '
+            f'the file in this bundle may have learned. That run took {run["iterations"]} '
+            f'iterations, the file in this bundle {training["iterations"]}{_differing(run)}. '
+            f'Trained at commit `{run["commit"]}`.')
+
+
+def _differing(run: Mapping[str, Any]) -> str:
+    keys = run['differs_in']
+    return f'; they differ in {", ".join(keys)}, too' if keys else ''
+
+
+def _doubts(accuracy: Mapping[str, Any]) -> str:
+    doubts = ''
+    if accuracy['partly_trained_on']:
+        doubts += (f' It learned from other images of {", ".join(accuracy["partly_trained_on"])}, '
+                   'so expect less on roads it never saw.')
+    if accuracy['seen_before']:
+        doubts += (f' {accuracy["seen_before"]} of the {accuracy["images"]} images were not '
+                   'unseen: the run that it began with, or its teacher, learned from them.')
+    return doubts
+
+
+def _table(accuracy: Mapping[str, Any]) -> str:
+    rows = [['sequence', 'images', *FIGURES.values()]]
+    for name, figures in (*accuracy['sequences'].items(), ('**all together**', accuracy)):
+        rows.append([name, str(figures['images']), *(percent(figures[key]) for key in FIGURES)])
+    return markdown_table(rows)
+
+
+def _class_table(accuracy: Mapping[str, Any]) -> str:
+    columns = [*accuracy['sequences'].values(), accuracy]
+    rows = [['IoU of', *accuracy['sequences'], '**all together**']]
+    rows += [[name, *(percent(figures['iou'][name]) for figures in columns)]
+             for name in accuracy['iou']]
+    return markdown_table(rows)
+
+
+def _half(precisions: Mapping[str, Any]) -> list[str]:
+    if 'fp16' not in precisions:
+        return []
+    accuracy = precisions['fp16']['accuracy']
+    words = (
+        f'With every result rounded to 16 bits, as on a GPU, {accuracy["label_agreement"]:.2%} of '
+        f'the pixels of {accuracy["label_agreement_on"]} keep the label that `fp32.onnx` gives.')
+    if 'mean_iou' not in accuracy:
+        return ['### Half precision, `fp16.onnx`', words]
+    return ['### Half precision, `fp16.onnx`',
+            f'{words} The file itself, where it was exported ({accuracy["provider"]}, which may '
+            f'round fewer results):', _table(accuracy)]
+
+
+def _failures(manifest: Mapping[str, Any], pictures: bool) -> str:
+    lines = []
+    for accuracy, run in _measured(manifest):
+        known = {name: value for name, value in accuracy['iou'].items() if value is not None}
+        lowest = sorted(known, key=lambda name: known[name])[:3]
+        lines.append(f'- {_title(run)}, lowest IoU: '
+                     + ', '.join(f'{name} {percent(known[name])}' for name in lowest) + '.')
+    if not lines:
+        return 'Not measured: see above.'
+    if pictures:
+        lines += ['', 'The held-out images with the lowest figures, each as predicted and where '
+                  'that is wrong, in the colour of the true class; right pixels are dark. The '
+                  'photographs are left out, because their licence may not allow to pass them on.',
+                  '', '![The worst held-out images](failures.jpg)']
+    return '\n'.join(lines)
+
+
+def _data(training: Mapping[str, Any]) -> str:
+    parts = [_data_table(training['data'])]
+    start = training['config']['start']
+    if start and not any(run['role'] == 'start' for run in training['learned_from']):
+        parts.append(f'It began with the weights in `{start}`, whose licence is not stated here.')
+    for run in training['learned_from']:
+        words = 'Weights to begin with' if run['role'] == 'start' else 'Teacher'
+        if run['data'] is None:
+            parts.append(f'{words}: `{run["checkpoint"]}`, which was not there at the export: '
+                         'what it learned from is not known here.')
+        else:
+            parts += [f'{words}: `{run["checkpoint"]}`, which learned from',
+                      _data_table(run['data'])]
+    parts.append('What is listed here is no test of the model, even where nobody labelled it by '
+                 'hand. What is not counted was not there at the export.')
+    return '\n\n'.join(parts)
+
+
+def _data_table(sources: Sequence[Mapping[str, Any]]) -> str:
+    rows = [['data', 'images', 'drawn with weight', 'licence']]
+    rows += [[source['data'], 'not counted' if source['images'] is None else str(source['images']),
+              f'{source["weight"]:g}', source['licence']] for source in sources]
+    return markdown_table(rows)
+
+
+def _seen(manifest: Mapping[str, Any]) -> str:
+    if not _measured(manifest):
+        return 'On any road, test it first.'
+    return 'On other roads, cameras and weather than those above, expect less and test it first.'

@@ -11,193 +11,289 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Writing a model bundle: ONNX file, manifest, measured accuracy and card."""
+"""Writing a model bundle: ONNX files, manifest, measured accuracy, failure pictures and card."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import tempfile
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import yaml
-from tqdm import tqdm
 
 from frm_perception.deploy.card import card_text
-from frm_perception.deploy.card import write_failures
+from frm_perception.deploy.data_sources import licence_of_weights
 from frm_perception.deploy.export import export_onnx
+from frm_perception.deploy.failures import RANKED_BY
+from frm_perception.deploy.failures import Failure
+from frm_perception.deploy.failures import Image
+from frm_perception.deploy.failures import failures_picture
+from frm_perception.deploy.failures import worst
 from frm_perception.deploy.half_precision import to_half
 from frm_perception.deploy.half_precision import with_rounded_results
-from frm_perception.evaluation.metrics import BinaryIoU
-from frm_perception.evaluation.metrics import ConfusionMatrix
-from frm_perception.labels import IGNORE
-from frm_perception.labels import LabelSpace
-from frm_perception.labels import label_space
+from frm_perception.deploy.trained_run import TrainedRun
+from frm_perception.deploy.trained_run import as_plain
+from frm_perception.deploy.validation import Measurement
+from frm_perception.deploy.validation import label_agreement
+from frm_perception.deploy.validation import measure
+from frm_perception.evaluation.record import provenance
+from frm_perception.media.files import write_image
+from frm_perception.networks import SegmentationNetwork
 from frm_perception.networks import network_spec
-from frm_perception.networks.heads.head import Head
+from frm_perception.runtime.bundle import FORMAT
+from frm_perception.runtime.bundle import MANIFEST
 from frm_perception.runtime.bundle import Bundle
-from frm_perception.runtime.segmenter import Segmenter
+from frm_perception.runtime.bundle import InputSpec
 from frm_perception.training.augmentation import PADDING
-from frm_perception.training.config import FolderData
 from frm_perception.training.data import LabelledImage
-from frm_perception.training.data import folder_images
-from frm_perception.training.loop import load_average
 
 DEFAULT_SIZE = (384, 640)
 MAX_SIZE = (1088, 2048)
-LEAST_AGREEMENT = 0.995
-"""The share of labels that a model in half precision must keep."""
+
+# What decides what an exported file holds, and how it was measured.
+_VERSIONS = ('torch', 'onnx', 'onnxscript', 'onnxruntime', 'numpy', 'opencv-python-headless')
+# Training images on which half precision is checked where no others are at hand.
+_FEW = 100
+_TILE_WIDTH = 240
+_PHOTOGRAPH_WIDTH = 320
 
 
-def write_bundle(checkpoint: Path, folder: Path, command: str,
-                 size: tuple[int, int] | None = None, half: bool = False
-                 ) -> Mapping[str, Mapping[str, Any]]:
+@dataclass(frozen=True)
+class _GateImages:
+    """Images on which half precision is compared with full precision, and what they are."""
+
+    items: list[LabelledImage]
+    words: str
+
+
+def write_bundle(checkpoint: Path, folder: Path, command: str, *,
+                 size: tuple[int, int] | None = None, default_size: tuple[int, int] | None = None,
+                 half: bool = False, validated_by: Sequence[Path] = ()
+                 ) -> dict[str, Any]:
     """
     Export a checkpoint into ``folder`` and measure those very files on the held-out images.
 
-    The folder appears whole or not at all; one that is there is replaced at the end.
+    The folder appears whole or not at all; a bundle that is there is replaced at the end. What
+    the network is worst at is shown in ``failures.jpg``, and with the photographs, which the
+    bundle must not pass on, in ``<folder>-failures.jpg`` beside the checkpoint.
 
     :param command: what made this bundle, for the manifest.
     :param size: (height, width) that the model is to take alone; None for all that fit.
+    :param default_size: (height, width) that it takes unless told otherwise, and is measured at;
+        None is ``size``, or :data:`DEFAULT_SIZE`.
     :param half: also write the model in half precision.
-    :return: the measured accuracy by precision.
-    :raises ValueError: the checkpoint is not one, its held-out images are not usable, the network
-        does not take images of ``size``, or half precision changes too many labels.
+    :param validated_by: checkpoints of runs of the same recipe that held images out, to be
+        measured on them.
+    :return: the manifest, as ``model.yaml`` has it.
+    :raises ValueError: something that is no bundle is in the way, a checkpoint is not one, its
+        held-out images are not usable, a run of ``validated_by`` has another recipe, the network
+        does not take images of that size, or half precision changes too many labels.
     """
-    network, config = load_average(checkpoint)
-    space = label_space(config['label_space'])
-    held_out = folder_images(FolderData(**config['held_out']), space)
-    models = {'fp32': export_onnx(network, size)}
+    folder = Path(os.path.abspath(folder))
+    _refuse_anything_else(folder)
+    run = TrainedRun.load(checkpoint)
+    spec = _input_spec(run.network, size, default_size)
+    others = [TrainedRun.load(file) for file in validated_by]
+    for other in others:
+        run.check_validated_by(other)
+    gate = _gate_images(run, others) if half else None
+    models = {'fp32': export_onnx(run.network, size)}
     if half:
         models['fp16'] = to_half(models['fp32'])
-    manifest = _manifest(folder.name, network.head, config, space, size, command)
+    manifest = _manifest(folder.name, run, spec, command)
+    with tempfile.TemporaryDirectory(dir=_nearest(folder), prefix=f'.{folder.name}.') as temporary:
+        work = Path(temporary)
+        manifest['precisions'] = _precisions(models, {})
+        bundle = _write(work / 'unmeasured', manifest, models)
+        own = {name: measure(bundle, name, run.held_out) for name in models if run.held_out}
+        accuracies = {name: {**measured.figures, **run.doubts()}
+                      for name, measured in own.items()}
+        if gate:
+            accuracies.setdefault('fp16', {}).update(_pass_gate(work, manifest, models, gate))
+        measured = [_measure_other(work / f'other-{index}', other, spec, size)
+                    for index, other in enumerate(others)]
+        manifest['training']['validation'] = [
+            _validation(run, other, its) for other, its in zip(others, measured, strict=True)]
+        finished = work / folder.name
+        manifest['precisions'] = _precisions(models, accuracies)
+        _write(finished, manifest, models)
+        failures = _worst([*([own['fp32']] if own else []), *measured])
+        if failures:
+            _write_jpeg(finished / 'failures.jpg',
+                        failures_picture(failures, run.space, False, _TILE_WIDTH))
+        (finished / 'README.md').write_text(
+            card_text(manifest, bool(failures)), encoding='utf-8')
+        _put_in_place(finished, folder, work / 'replaced')
+    if failures:
+        write_image(checkpoint.parent / f'{folder.name}-failures.jpg',
+                    failures_picture(failures, run.space, True, _PHOTOGRAPH_WIDTH))
+    return manifest
+
+
+def _refuse_anything_else(folder: Path) -> None:
+    if os.path.lexists(folder) and not (folder / MANIFEST).is_file():
+        raise ValueError(f'{folder} is there and is no model bundle (it has no {MANIFEST}); '
+                         f'choose another name, or move it away')
+    if folder.is_symlink():
+        raise ValueError(f'{folder} is a link to {folder.resolve()}: give that folder itself')
+
+
+def _nearest(folder: Path) -> Path:
+    """Return the nearest folder above that exists: on the same disk, as far as one can tell."""
+    return next(parent for parent in folder.parents if parent.is_dir())
+
+
+def _put_in_place(finished: Path, folder: Path, replaced: Path) -> None:
+    """Move a bundle to its place, and what is there, if anything, to ``replaced``."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f'.{folder.name}.') as temporary:
-        partial = Path(temporary) / folder.name
-        bundle = _write(partial, manifest, models)
-        measured = {name: _measure(bundle, name, held_out) for name in models}
-        accuracies = {name: accuracy for name, (accuracy, _) in measured.items()}
-        if half:
-            rounded = {**models, 'fp16': with_rounded_results(models['fp16'])}
-            accuracies['fp16']['label_agreement'] = _label_agreement(
-                _write(Path(temporary) / 'rounded', manifest, rounded), held_out)
-        bundle = _write(partial, manifest, models, accuracies)
-        scores = measured['fp32'][1]
-        worst = sorted(zip(scores, held_out, strict=True), key=lambda pair: pair[0])[:4]
-        with Segmenter.load(bundle) as segmenter:
-            # Beside the checkpoint, not in the bundle: it shows images of the data set.
-            write_failures(checkpoint.parent / f'{folder.name}-failures.jpg', segmenter,
-                           [item for _, item in worst])
-        (partial / 'README.md').write_text(card_text(
-            manifest, accuracies, config, [(item.image.stem, score) for score, item in worst]))
+    try:
         if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(partial, folder)
-    return accuracies
+            os.replace(folder, replaced)
+        os.replace(finished, folder)
+    except BaseException:
+        if replaced.exists() and not folder.exists():
+            os.replace(replaced, folder)
+        raise
 
 
-def _write(folder: Path, manifest: Mapping[str, Any], models: Mapping[str, bytes],
-           accuracies: Mapping[str, Mapping[str, Any]] | None = None) -> Bundle:
+def _input_spec(network: SegmentationNetwork, size: tuple[int, int] | None,
+                default: tuple[int, int] | None) -> InputSpec:
+    """
+    Return what the manifest says of the input.
+
+    :raises ValueError: the network does not take images of those sizes.
+    """
+    step = network.head.multiple_of
+    if size and default and size != default:
+        raise ValueError('the only size of a model is its default size, too: give --size or '
+                         '--default-size')
+    if size:
+        network.check_size(*size)
+        return InputSpec('image', step, size, size, size, PADDING)
+    spec = InputSpec('image', step, (2 * step, 2 * step), MAX_SIZE, default or DEFAULT_SIZE,
+                     PADDING)
+    if not spec.fits(spec.default):
+        nearest = ' or '.join('{}x{}'.format(*near) for near in spec.nearest(spec.default))
+        raise ValueError(
+            'the default size {}x{} does not fit: height and width must be multiples of {}, from '
+            '{}x{} to {}x{}; the nearest is {}'.format(
+                *spec.default, step, *spec.min, *spec.max, nearest))
+    return spec
+
+
+def _gate_images(run: TrainedRun, others: Sequence[TrainedRun]) -> _GateImages:
+    """
+    Choose the images on which half precision is checked.
+
+    :raises ValueError: there are none.
+    """
+    if run.held_out:
+        return _GateImages([image.item for image in run.held_out],
+                           f'{len(run.held_out)} held-out images')
+    if others:
+        items = [image.item for other in others for image in other.held_out]
+        return _GateImages(items, f'{len(items)} images that other runs of its recipe held out')
+    items = [item for source in run.sources for item in source.labelled][:_FEW]
+    if not items:
+        raise ValueError(f'{run.checkpoint}: there are no labelled images to compare half with '
+                         'full precision on: give a run that held some out with --validated-by, '
+                         'or leave --fp16 out')
+    return _GateImages(items, f'the first {len(items)} training images')
+
+
+def _pass_gate(work: Path, manifest: Mapping[str, Any], models: Mapping[str, bytes],
+               gate: _GateImages) -> dict[str, Any]:
+    """
+    Return what the manifest says of the labels that half precision keeps.
+
+    :raises ValueError: they are too few.
+    """
+    rounded = {**models, 'fp16': with_rounded_results(models['fp16'])}
+    bundle = _write(work / 'rounded', {**manifest, 'precisions': _precisions(rounded, {})},
+                    rounded)
+    agreement = label_agreement(bundle, gate.items, gate.words)
+    return {'label_agreement': agreement, 'label_agreement_on': gate.words}
+
+
+def _measure_other(folder: Path, other: TrainedRun, spec: InputSpec,
+                   size: tuple[int, int] | None) -> Measurement:
+    models = {'fp32': export_onnx(other.network, size)}
+    bundle = _write(folder, {**_manifest(folder.name, other, spec, ''),
+                             'precisions': _precisions(models, {})}, models)
+    return measure(bundle, 'fp32', other.held_out)
+
+
+def _validation(run: TrainedRun, other: TrainedRun, measured: Measurement) -> dict[str, Any]:
+    return {'checkpoint': str(other.checkpoint), 'iterations': other.iteration,
+            'commit': other.commit, 'held_out': list(measured.figures['sequences']),
+            'differs_in': run.differs_in(other),
+            'accuracy': {**measured.figures, **other.doubts()}}
+
+
+def _worst(measured: Sequence[Measurement]) -> dict[str, list[Failure]]:
+    """Return the worst images of all runs by figure; empty where nothing was measured."""
+    merged = {key: worst([failure for one in measured for failure in one.worst[key]], key)
+              for key in RANKED_BY}
+    return merged if any(merged.values()) else {}
+
+
+def _write_jpeg(file: Path, picture: Image) -> None:
+    # Small enough to be kept beside the model in a repository.
+    _, data = cv2.imencode('.jpg', cv2.cvtColor(picture, cv2.COLOR_RGB2BGR),
+                           [cv2.IMWRITE_JPEG_QUALITY, 80])
+    file.write_bytes(data.tobytes())
+
+
+def _write(folder: Path, manifest: Mapping[str, Any], models: Mapping[str, bytes]) -> Bundle:
     """Write models by precision and the manifest that describes them."""
-    folder.mkdir(exist_ok=True)
-    precisions = {}
+    folder.mkdir()
     for name, model in models.items():
         (folder / f'{name}.onnx').write_bytes(model)
-        precisions[name] = {
-            'file': f'{name}.onnx', 'sha256': hashlib.sha256(model).hexdigest(),
-            'accuracy': accuracies[name] if accuracies else {}}
-    (folder / 'model.yaml').write_text(yaml.safe_dump(
-        {**manifest, 'precisions': precisions}, sort_keys=False, default_flow_style=None,
-        width=95))
+    (folder / MANIFEST).write_text(yaml.safe_dump(
+        manifest, sort_keys=False, default_flow_style=None, width=95), encoding='utf-8')
     return Bundle.load(folder)
 
 
-def _manifest(name: str, head: Head, config: Mapping[str, Any], space: LabelSpace,
-              size: tuple[int, int] | None, command: str) -> dict[str, Any]:
-    """Return the manifest, still without its precisions."""
-    spec = network_spec(config['network'])
-    step = head.multiple_of
+def _precisions(models: Mapping[str, bytes], accuracies: Mapping[str, Mapping[str, Any]]
+                ) -> dict[str, Any]:
+    return {name: {'file': f'{name}.onnx', 'sha256': hashlib.sha256(model).hexdigest(),
+                   'accuracy': accuracies.get(name, {})} for name, model in models.items()}
+
+
+def _manifest(name: str, run: TrainedRun, spec: InputSpec, command: str) -> dict[str, Any]:
+    """Return the manifest, still without what was measured."""
+    network, space = network_spec(run.config.network), run.space
+    learned_from = [*run.sources, *(source for ancestor in run.ancestors
+                                    for source in ancestor.sources or ())]
+    origin = provenance(_VERSIONS)
     return {
-        'format': 1,
+        'format': FORMAT,
         'name': name,
-        'network': config['network'],
-        'backbone': spec.backbone,
-        'head': spec.head,
+        'network': run.config.network,
+        'backbone': network.backbone,
+        'head': network.head,
         'label_space': {
             'name': space.name, 'classes': list(space.classes),
             'palette': [list(color) for color in space.palette],
             'drivable': list(space.drivable)},
         'input': {
-            'name': 'image', 'layout': 'NHWC', 'dtype': 'uint8', 'color': 'rgb',
-            'multiple_of': step, 'min': list(size or (2 * step, 2 * step)),
-            'max': list(size or MAX_SIZE), 'default': list(size or DEFAULT_SIZE),
-            'padding': list(PADDING)},
-        'output': {'name': 'logits', 'stride': head.stride},
+            'name': spec.name, 'layout': 'NHWC', 'dtype': 'uint8', 'color': 'rgb',
+            'multiple_of': spec.multiple_of, 'min': list(spec.min), 'max': list(spec.max),
+            'default': list(spec.default), 'padding': list(spec.padding)},
+        'output': {'name': 'logits', 'stride': run.network.head.stride},
         'precisions': {},
         'training': {
-            'iterations': config['iteration'], 'batch': config['batch'],
-            'data': _data(config), 'licence': 'see README.md',
-            'commit': config['commit'], 'command': command},
+            'iterations': run.iteration, 'batch': run.config.batch,
+            'data': [source.manifest() for source in run.sources],
+            'learned_from': [ancestor.manifest() for ancestor in run.ancestors],
+            'licence': licence_of_weights(learned_from),
+            'commit': run.commit, 'command': command,
+            'export': {'commit': origin['commit'], 'versions': origin['versions']},
+            'config': as_plain(run.config), 'validation': []},
     }
-
-
-def _data(config: Mapping[str, Any]) -> list[str]:
-    folders = [f'{data["images"]}' + (f' without {", ".join(data["without"])}'
-                                      if data['without'] else '') for data in config['folders']]
-    footage = [f'{data["video"]}, labelled by two teachers' for data in config['footage']]
-    rendered = [f'{data["drives"]} rendered drives' for data in config['rendered']]
-    return folders + footage + rendered
-
-
-def _label_agreement(rounded: Bundle, images: Sequence[LabelledImage]) -> float:
-    """
-    Return the share of pixels to which the bundle's fp16 gives the same label as its fp32.
-
-    :raises ValueError: it is less than :data:`LEAST_AGREEMENT`.
-    """
-    matrix = ConfusionMatrix(rounded.label_space.classes)
-    with Segmenter.load(rounded) as full, Segmenter.load(rounded, precision='fp16') as half:
-        for item in tqdm(images, 'fp32 and fp16', unit='image'):
-            image, _ = item.read()
-            matrix.update(full.segment(image).labels, half.segment(image).labels)
-    agreement = matrix.pixel_accuracy()
-    if agreement < LEAST_AGREEMENT:
-        raise ValueError(
-            f'half precision keeps the labels of only {agreement:.2%} of the pixels of '
-            f'{len(images)} held-out images, and must keep {LEAST_AGREEMENT:.1%}; nothing was '
-            f'written. Export without it.')
-    return round(agreement, 6)
-
-
-def _measure(bundle: Bundle, precision: str, images: Sequence[LabelledImage]
-             ) -> tuple[dict[str, Any], list[float]]:
-    """Return what the manifest says of the file, and every image's drivable IoU."""
-    space = bundle.label_space
-    matrix = ConfusionMatrix(space.classes)
-    drivable = BinaryIoU()
-    table = space.drivable_lut() > 0
-    scores = []
-    with Segmenter.load(bundle, precision=precision) as segmenter:
-        for item in tqdm(images, f'held out, {precision}', unit='image'):
-            image, target = item.read()
-            target[target >= len(space.classes)] = IGNORE
-            labels = segmenter.segment(image).labels
-            matrix.update(target, labels)
-            one = BinaryIoU()
-            for score in (one, drivable):
-                score.update(table[target], table[labels], target != IGNORE)
-            scores.append(one.iou())
-        size = segmenter.info.resolution
-    sequences = sorted({item.image.name.split('_')[0] for item in images})
-    return {
-        'images': len(images), 'sequences': sequences, 'resolution': f'{size[0]}x{size[1]}',
-        'mean_iou': round(matrix.mean_iou(), 4),
-        'pixel_accuracy': round(matrix.pixel_accuracy(), 4),
-        'drivable_iou': round(drivable.iou(), 4),
-        'iou': {name: round(float(value), 4)
-                for name, value in zip(space.classes, matrix.iou(), strict=True)},
-    }, scores

@@ -1,0 +1,167 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Checkpoints as they are exported: what was trained, how, on what, and what was held out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import asdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from frm_perception.deploy.data_sources import DataSource
+from frm_perception.deploy.data_sources import data_sources
+from frm_perception.deploy.validation import HeldOutImage
+from frm_perception.deploy.validation import held_out_images
+from frm_perception.labels import LabelSpace
+from frm_perception.labels import label_space
+from frm_perception.networks import SegmentationNetwork
+from frm_perception.training.checkpoint import load_average
+from frm_perception.training.checkpoint import read_checkpoint
+from frm_perception.training.config import TrainingConfig
+
+SAME_RECIPE = ('network', 'label_space', 'loss', 'augmentation', 'optimiser')
+"""Keys of a configuration that runs of one recipe have in common."""
+_NAMED = ('batch', 'precision', 'start', 'seed')
+"""Keys that may differ, and that the card then names."""
+
+
+@dataclass(frozen=True)
+class Ancestor:
+    """
+    A run that another one began with or learned from.
+
+    :param role: 'start' or 'teacher'.
+    :param sources: what it was trained on; None where its checkpoint is not there any more.
+    """
+
+    role: str
+    checkpoint: Path
+    sources: list[DataSource] | None
+
+    def manifest(self) -> dict[str, Any]:
+        """Return what the manifest says of it."""
+        data = None if self.sources is None else [item.manifest() for item in self.sources]
+        return {'role': self.role, 'checkpoint': str(self.checkpoint), 'data': data}
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """
+    A checkpoint that was read, with the data around it.
+
+    :param iteration: how many it was trained for.
+    :param commit: of the program that trained it.
+    :param ancestors: the runs that it began with or learned from, and those before them.
+    """
+
+    checkpoint: Path
+    network: SegmentationNetwork
+    config: TrainingConfig
+    iteration: int
+    commit: str
+    held_out: list[HeldOutImage]
+    sources: list[DataSource]
+    ancestors: list[Ancestor]
+
+    @classmethod
+    def load(cls, checkpoint: Path) -> TrainedRun:
+        """
+        Read a checkpoint and look for its data.
+
+        :raises ValueError: the file is not a checkpoint of a training run, or what it holds out
+            is not usable.
+        """
+        network, config, state = load_average(checkpoint)
+        return cls(checkpoint, network, config, state['iteration'], state['commit'],
+                   held_out_images(config, label_space(config.label_space)), data_sources(config),
+                   list(_ancestors(config, {checkpoint.resolve()})))
+
+    @property
+    def space(self) -> LabelSpace:
+        """What its network tells apart."""
+        return label_space(self.config.label_space)
+
+    def doubts(self) -> dict[str, Any]:
+        """Return, for the manifest, what makes its held-out images less than unseen roads."""
+        learned = {drive for source in self.sources for drive in source.drives()}
+        before = {file for ancestor in self.ancestors for source in ancestor.sources or ()
+                  for file in source.files()}
+        return {
+            'partly_trained_on': sorted(
+                name for _, name in learned & {image.drive for image in self.held_out}),
+            'seen_before': sum(image.item.image.resolve() in before for image in self.held_out)}
+
+    def check_validated_by(self, other: TrainedRun) -> None:
+        """
+        Refuse a run whose figures say nothing of this one.
+
+        :raises ValueError: it holds nothing out, or its recipe is another one; the message names
+            the keys that differ.
+        """
+        if not other.held_out:
+            raise ValueError(f'{other.checkpoint} holds nothing out, so it cannot validate '
+                             f'{self.checkpoint}: leave it out, or train it with held_out')
+        own, its = (_flat({key: as_plain(run.config)[key] for key in SAME_RECIPE})
+                    for run in (self, other))
+        # A run without some sequences needs a teacher that did not see them either.
+        keys = sorted({*own, *its} - {'loss.distillation.teacher'})
+        differing = [f'{key} is {its.get(key)!r}, not {own.get(key)!r}' for key in keys
+                     if own.get(key) != its.get(key)]
+        if differing:
+            raise ValueError(
+                f'{other.checkpoint} cannot validate {self.checkpoint}, because its recipe is '
+                f'another one: {"; ".join(differing)}. Leave it out, or train it with the same '
+                f'{", ".join(SAME_RECIPE)}')
+
+    def differs_in(self, other: TrainedRun) -> list[str]:
+        """Return what else sets a run of the same recipe apart."""
+        return [key for key in _NAMED
+                if getattr(self.config, key) != getattr(other.config, key)]
+
+
+def as_plain(config: TrainingConfig) -> dict[str, Any]:
+    """Return a configuration, defaults and all, as YAML has it: with lists, without tuples."""
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(config)))
+    return plain
+
+
+def _ancestors(config: TrainingConfig, known: set[Path]) -> Iterator[Ancestor]:
+    distillation = config.loss.distillation
+    for role, name in (('start', config.start),
+                       ('teacher', distillation.teacher if distillation else '')):
+        file = Path(name)
+        if file.suffix != '.pt' or file.resolve() in known:
+            continue
+        known.add(file.resolve())
+        if not file.exists():
+            yield Ancestor(role, file, None)
+            continue
+        before, _ = read_checkpoint(file)
+        yield Ancestor(role, file, data_sources(before))
+        yield from _ancestors(before, known)
+
+
+def _flat(content: Mapping[str, Any], before: str = '') -> dict[str, Any]:
+    """Return the values of nested mappings by dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f'{before}{key}.')
+        else:
+            flat[f'{before}{key}'] = value
+    return flat
