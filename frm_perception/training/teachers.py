@@ -48,10 +48,9 @@ class CityscapesTeacher:
         self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]
         self._output = self._interpreter.get_output_details()[0]
-        shapes = tuple(self._input['shape']), tuple(self._output['shape'])
-        if len(shapes[0]) != 4 or len(shapes[1]) < 3 or shapes[0][1:3] != shapes[1][1:3]:
-            raise ValueError(f'{file}: takes {shapes[0]} and gives {shapes[1]}, not one class id '
-                             'a pixel')
+        taken, given = self._input['shape'].tolist(), self._output['shape'].tolist()
+        if len(taken) != 4 or given not in (taken[:3], [*taken[:3], 1]):
+            raise ValueError(f'{file}: takes {taken} and gives {given}, not one class id a pixel')
 
     def label(self, image: Image) -> Image:
         """(H, W, 3) uint8 RGB -> (H, W) uint8 CamVid ids."""

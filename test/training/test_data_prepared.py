@@ -181,6 +181,28 @@ def test_footage_that_has_changed_is_refused(footage, loaded, tmp_path):
         unlabelled_images(footage, tmp_path / 'cache')
 
 
+def test_footage_that_changes_between_two_parts_of_labelling_it_is_refused(
+        footage, loaded, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(prepared, 'agreed_labels', None)
+        with pytest.raises(TypeError):
+            unlabelled_images(footage, tmp_path / 'cache')
+    (Path(footage.path) / '0.png').unlink()
+    with pytest.raises(DataError, match='has changed'):
+        unlabelled_images(footage, tmp_path / 'cache')
+
+
+def test_what_lies_in_the_cache_is_checked_like_all_other_files(footage, loaded, tmp_path):
+    config = _config(CAMVID, DRIVES, footage)
+    sources, _ = collect(config, CAMVID, tmp_path / 'cache')
+    sources[0].images[1].image.write_bytes(b'nothing')
+    cv2.imwrite(str(sources[1].images[2].labels), np.full((32, 48), 40, np.uint8))
+    with pytest.raises(DataError, match='unreadable: 1, wrong ids: 1') as error:
+        collect(config, CAMVID, tmp_path / 'cache')
+    assert str(sources[0].images[1].image) in str(error.value)
+    assert str(sources[1].images[2].labels) in str(error.value)
+
+
 def test_a_video_is_labelled_frame_by_frame(footage, loaded, tmp_path):
     file = tmp_path / 'drive.webm'
     with VideoWriter(file, 10.0) as video:

@@ -17,7 +17,9 @@ import numpy as np
 import pytest
 
 from frm_perception.labels import CAMVID
+from frm_perception.labels import CITYSCAPES
 from frm_perception.labels import IGNORE
+from frm_perception.training.teachers import CityscapesTeacher
 from frm_perception.training.teachers import RoadTeacher
 from frm_perception.training.teachers import agreed_labels
 
@@ -53,6 +55,57 @@ def test_a_pixel_is_labelled_where_both_teachers_and_the_mirror_agree(
     assert labels[1, 2] == label
     labels[1, 2] = SKY
     assert (labels == SKY).all()
+
+
+def _brightest(file, axes, shape, keep=False):
+    """Write a TFLite network: the greatest value of a (1, 8, 8, 3) uint8 image over the axes."""
+    pytest.importorskip('ai_edge_litert', reason='teachers need ai-edge-litert')
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    def tensor(name, shape, kind, buffer=0):
+        made = schema.TensorT()
+        made.name, made.shape, made.type, made.buffer = name, shape, kind, buffer
+        return made
+
+    empty, constant = schema.BufferT(), schema.BufferT()
+    constant.data = np.frombuffer(np.array(axes, np.int32).tobytes(), np.uint8)
+    graph, operator, code = schema.SubGraphT(), schema.OperatorT(), schema.OperatorCodeT()
+    kinds = schema.TensorType
+    graph.tensors = [tensor('image', [1, 8, 8, 3], kinds.UINT8),
+                     tensor('axes', [len(axes)], kinds.INT32, 1),
+                     tensor('ids', shape, kinds.UINT8)]
+    for made in (graph, operator):
+        made.inputs, made.outputs = [0] if made is graph else [0, 1], [2]
+    operator.builtinOptionsType = schema.BuiltinOptions.ReducerOptions
+    operator.builtinOptions = schema.ReducerOptionsT()
+    operator.builtinOptions.keepDims = keep
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.REDUCE_MAX
+    graph.operators = [operator]
+    model = schema.ModelT()
+    model.version, model.operatorCodes = 3, [code]
+    model.subgraphs, model.buffers = [graph], [empty, constant]
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b'TFL3')
+    file.write_bytes(builder.Output())
+    return file
+
+
+@pytest.mark.parametrize('shape', [[1, 8, 8], [1, 8, 8, 1]])
+def test_the_cityscapes_teacher_speaks_camvid_at_the_size_of_the_image(tmp_path, shape):
+    teacher = CityscapesTeacher(_brightest(tmp_path / 'a.tflite', [3], shape, len(shape) == 4))
+    image = np.full((16, 24, 3), CITYSCAPES.classes.index('road'), np.uint8)
+    image[8:] = CITYSCAPES.classes.index('terrain')
+    image[:8, 12:] = CITYSCAPES.classes.index('bus')
+    labels = teacher.label(image)
+    assert labels.shape == (16, 24) and labels.dtype == np.uint8
+    assert (labels[8:] == CAMVID.classes.index('tree')).all()
+    assert (labels[:8, :12] == ROAD).all() and (labels[:8, 12:] == CAR).all()
+
+
+def test_a_network_that_gives_no_class_a_pixel_is_no_teacher(tmp_path):
+    with pytest.raises(ValueError, match=r'a\.tflite: takes \[1, 8, 8, 3\] and gives \[1, 3\]'):
+        CityscapesTeacher(_brightest(tmp_path / 'a.tflite', [1, 2], [1, 3]))
 
 
 def test_the_road_teacher_adds_road_and_lane_marks_at_the_size_of_the_image(tmp_path):
