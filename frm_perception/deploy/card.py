@@ -67,8 +67,8 @@ frm segment IMAGE.jpg -o out --model PATH/TO/{name}
 
 ## Recipe
 
-{iterations} iterations of {batch} images, trained at commit `{commit}` with this configuration:
-saved as `CONFIG.yaml`, `frm train CONFIG.yaml -o RUN` trains it again.
+{iterations} iterations{planned} of {batch} images, trained at commit `{commit}` with this
+configuration: saved as `CONFIG.yaml`, `frm train CONFIG.yaml -o RUN` trains it again.
 
 ```yaml
 {config}```
@@ -116,7 +116,8 @@ def card_text(manifest: Mapping[str, Any], pictures: bool) -> str:
         input=size['name'], sizes=_sizes(size), padding=tuple(size['padding']),
         output=manifest['output']['name'], stride=manifest['output']['stride'],
         figures=_figures(manifest), failures=_failures(manifest, pictures),
-        data=_data(training), iterations=training['iterations'], batch=training['batch'],
+        data=_data(training), iterations=training['iterations'], planned=_planned(training),
+        batch=training['batch'],
         commit=training['commit'], config=yaml.safe_dump(
             training['config'], sort_keys=False, default_flow_style=None, width=95),
         export_commit=export['commit'], command=training['command'],
@@ -161,10 +162,11 @@ def _whose(accuracy: Mapping[str, Any], run: Mapping[str, Any] | None,
     held_out = ', '.join(accuracy['sequences'])
     if run is None:
         return f'Its training held out {held_out}.'
-    return (f'These figures are of a run of the same recipe that held out {held_out}, of which '
-            f'the file in this bundle may have learned. That run took {run["iterations"]} '
-            f'iterations, the file in this bundle {training["iterations"]}{_differing(run)}. '
-            f'Trained at commit `{run["commit"]}`.')
+    learned = ', '.join(run['learned_by_this_file'])
+    own = f' The file in this bundle learned from {learned}.' if learned else ''
+    return (f'These figures are of a run of the same recipe that held out {held_out}.{own} That '
+            f'run took {run["iterations"]} iterations, the file in this bundle '
+            f'{training["iterations"]}{_differing(run)}. Trained at commit `{run["commit"]}`.')
 
 
 def _differing(run: Mapping[str, Any]) -> str:
@@ -175,8 +177,9 @@ def _differing(run: Mapping[str, Any]) -> str:
 def _doubts(accuracy: Mapping[str, Any]) -> str:
     doubts = ''
     if accuracy['partly_trained_on']:
-        doubts += (f' It learned from other images of {", ".join(accuracy["partly_trained_on"])}, '
-                   'so expect less on roads it never saw.')
+        names = ', '.join(accuracy['partly_trained_on'])
+        doubts += (f' The network of these figures learned from other images of {names}, so '
+                   'expect less on roads that it never saw.')
     if accuracy['seen_before']:
         doubts += (f' {accuracy["seen_before"]} of the {accuracy["images"]} images were not '
                    'unseen: the run that it began with, or its teacher, learned from them.')
@@ -252,6 +255,11 @@ def _data_table(sources: Sequence[Mapping[str, Any]]) -> str:
     rows += [[source['data'], 'not counted' if source['images'] is None else str(source['images']),
               f'{source["weight"]:g}', source['licence']] for source in sources]
     return markdown_table(rows)
+
+
+def _planned(training: Mapping[str, Any]) -> str:
+    planned = training['config']['iterations']
+    return '' if training['iterations'] == planned else f' (of {planned} that were planned)'
 
 
 def _seen(manifest: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,21 +99,27 @@ class TrainedRun:
 
     def doubts(self) -> dict[str, Any]:
         """Return, for the manifest, what makes its held-out images less than unseen roads."""
-        learned = {drive for source in self.sources for drive in source.drives()}
         before = {file for ancestor in self.ancestors for source in ancestor.sources or ()
                   for file in source.files()}
         return {
-            'partly_trained_on': sorted(
-                name for _, name in learned & {image.drive for image in self.held_out}),
+            'partly_trained_on': self.learned_from(self.held_out),
             'seen_before': sum(image.item.image.resolve() in before for image in self.held_out)}
+
+    def learned_from(self, images: Sequence[HeldOutImage]) -> list[str]:
+        """Return the names of the drives of those images that it also trained on."""
+        learned = {drive for source in self.sources for drive in source.drives()}
+        return sorted(name for _, name in learned & {image.drive for image in images})
 
     def check_validated_by(self, other: TrainedRun) -> None:
         """
         Refuse a run whose figures say nothing of this one.
 
-        :raises ValueError: it holds nothing out, or its recipe is another one; the message names
-            the keys that differ.
+        :raises ValueError: it is this one, it holds nothing out, or its recipe is another one;
+            the message names the keys that differ.
         """
+        if other.checkpoint.resolve() == self.checkpoint.resolve():
+            raise ValueError(f'{self.checkpoint} cannot validate itself: what it holds out is '
+                             'measured anyway, so leave it out')
         if not other.held_out:
             raise ValueError(f'{other.checkpoint} holds nothing out, so it cannot validate '
                              f'{self.checkpoint}: leave it out, or train it with held_out')

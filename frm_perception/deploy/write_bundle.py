@@ -130,9 +130,11 @@ def write_bundle(checkpoint: Path, folder: Path, command: str, *,
         (finished / 'README.md').write_text(
             card_text(manifest, bool(failures)), encoding='utf-8')
         _put_in_place(finished, folder, work / 'replaced')
+    beside = checkpoint.parent / f'{folder.name}-failures.jpg'
     if failures:
-        write_image(checkpoint.parent / f'{folder.name}-failures.jpg',
-                    failures_picture(failures, run.space, True, _PHOTOGRAPH_WIDTH))
+        write_image(beside, failures_picture(failures, run.space, True, _PHOTOGRAPH_WIDTH))
+    else:
+        beside.unlink(missing_ok=True)  # of an earlier bundle of that name
     return manifest
 
 
@@ -232,6 +234,7 @@ def _measure_other(folder: Path, other: TrainedRun, spec: InputSpec,
 def _validation(run: TrainedRun, other: TrainedRun, measured: Measurement) -> dict[str, Any]:
     return {'checkpoint': str(other.checkpoint), 'iterations': other.iteration,
             'commit': other.commit, 'held_out': list(measured.figures['sequences']),
+            'learned_by_this_file': run.learned_from(other.held_out),
             'differs_in': run.differs_in(other),
             'accuracy': {**measured.figures, **other.doubts()}}
 

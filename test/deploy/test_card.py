@@ -58,7 +58,8 @@ def _accuracy(first, names=('0001TP', '0006R0')):
 
 def _other(**more):
     return {'checkpoint': 'runs/part/checkpoint.pt', 'iterations': 1600, 'commit': 'c0ffee',
-            'held_out': ['0001TP', '0006R0'], 'differs_in': [], 'accuracy': _accuracy(400), **more}
+            'held_out': ['0001TP', '0006R0'], 'learned_by_this_file': ['0006R0'],
+            'differs_in': [], 'accuracy': _accuracy(400), **more}
 
 
 def _manifest(own=None, others=(), half=None, **training):
@@ -92,7 +93,7 @@ def test_figures_of_the_file_are_told_from_those_of_other_runs():
     assert '| 0006R0           | 50     | 44.0%' in own
     assert '| 40.0% ' not in other.partition('| IoU of')[0]
     assert '`runs/part/checkpoint.pt`' in other
-    assert 'held out 0001TP, 0006R0' in other
+    assert 'held out 0001TP, 0006R0. The file in this bundle learned from 0006R0.' in other
     assert '1600 iterations, the file in this bundle 3000; they differ in seed, start' in other
     assert '| **all together** | 100    | 70.0%' in other
 
@@ -190,6 +191,11 @@ def test_the_recipe_has_configuration_commands_commits_and_versions():
     for part in ('3000 iterations of 8 images', '`beef`', '`f00d`', 'torch 2.13.0',
                  'frm export runs/whole/checkpoint.pt -o models/roads', 'frm train CONFIG.yaml'):
         assert part in recipe
+
+
+def test_a_training_that_was_cut_short_is_told():
+    card = card_text(_manifest(iterations=1200), False)
+    assert '1200 iterations (of 3000 that were planned)' in card
 
 
 def test_the_contract_of_a_model_of_one_size_names_that_size_alone():

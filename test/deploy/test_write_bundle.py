@@ -215,10 +215,30 @@ def test_figures_of_another_run_are_never_those_of_the_file(validated, held, hal
     assert other['checkpoint'] == str(held)
     assert (manifest['training']['iterations'], other['iterations']) == (2, 1)
     assert other['held_out'] == list(DRIVES[:2])
+    assert other['learned_by_this_file'] == list(DRIVES[:2])
     assert other['differs_in'] == ['seed']
     # Its own export was measured on the same images, at the same size.
     assert other['accuracy'] == half[1]['precisions']['fp32']['accuracy']
     Bundle.load(folder)
+
+
+def test_several_runs_each_have_their_figures_and_share_the_pictures(
+        whole, data, half, tmp_path, monkeypatch):
+    _exported(monkeypatch, half)
+    others = [train_tiny(tiny_config(data, [drive]), tmp_path / drive, 0) for drive in DRIVES[:2]]
+    manifest = write_bundle(whole, tmp_path / 'made', COMMAND, size=SIZE, validated_by=others)
+    of_both = half[1]['precisions']['fp32']['accuracy']['sequences']
+    for other, drive in zip(manifest['training']['validation'], DRIVES, strict=False):
+        assert other['held_out'] == [drive]
+        assert other['accuracy']['sequences'] == {drive: of_both[drive]}
+    # The same four images as where one run held out both drives.
+    pictures = [(folder / 'failures.jpg').read_bytes() for folder in (tmp_path / 'made', half[0])]
+    assert pictures[0] == pictures[1]
+
+
+def test_a_run_cannot_validate_itself(held, tmp_path):
+    with pytest.raises(ValueError, match='cannot validate itself'):
+        write_bundle(held, tmp_path / 'made', COMMAND, validated_by=[held])
 
 
 def test_half_precision_is_checked_on_what_other_runs_held_out(validated):
@@ -228,6 +248,8 @@ def test_half_precision_is_checked_on_what_other_runs_held_out(validated):
 
 
 def test_without_figures_there_are_no_pictures_and_the_card_says_so(whole, tmp_path):
+    beside = whole.parent / 'made-failures.jpg'
+    beside.write_text('of an earlier bundle of that name')
     manifest = write_bundle(whole, tmp_path / 'made', COMMAND, size=(64, 64), half=True)
     assert manifest['precisions']['fp32']['accuracy'] == {}
     accuracy = manifest['precisions']['fp16']['accuracy']
@@ -236,7 +258,7 @@ def test_without_figures_there_are_no_pictures_and_the_card_says_so(whole, tmp_p
         'model.yaml', 'fp32.onnx', 'fp16.onnx', 'README.md'}
     card = (tmp_path / 'made' / 'README.md').read_text()
     assert 'Nothing was held out' in card
-    assert not (whole.parent / 'made-failures.jpg').exists()
+    assert not beside.exists()
 
 
 @pytest.mark.parametrize(('changed', 'named'), [
