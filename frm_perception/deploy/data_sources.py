@@ -22,8 +22,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from frm_perception.labels import label_space
 from frm_perception.media.frames import read_frames
+from frm_perception.runtime.label_space_file import find_label_space
 from frm_perception.training.config import BDD100KData
 from frm_perception.training.config import CamVidData
 from frm_perception.training.config import CityscapesData
@@ -111,7 +111,7 @@ def _source(data: Data, config: TrainingConfig) -> DataSource:
         if isinstance(data, UnlabelledData):
             frames = tqdm(read_frames(Path(data.path)), f'counting {data.path}', unit='frame')
             return DataSource(config, data, sum(1 for _ in frames), [])
-        labelled = list_labelled(data, label_space(config.label_space)).images
+        labelled = list_labelled(data, find_label_space(config.label_space)).images
     except ValueError:
         # A checkpoint may well be exported where its data are not. The card says so.
         return DataSource(config, data, None, [])

@@ -29,8 +29,8 @@ from frm_perception.deploy.data_sources import data_sources
 from frm_perception.deploy.validation import HeldOutImage
 from frm_perception.deploy.validation import held_out_images
 from frm_perception.labels import LabelSpace
-from frm_perception.labels import label_space
 from frm_perception.networks import SegmentationNetwork
+from frm_perception.runtime.label_space_file import find_label_space
 from frm_perception.training.checkpoint import load_average
 from frm_perception.training.checkpoint import read_checkpoint
 from frm_perception.training.config import TrainingConfig
@@ -88,14 +88,15 @@ class TrainedRun:
             is not usable.
         """
         network, config, state = load_average(checkpoint)
+        space = find_label_space(config.label_space)
         return cls(checkpoint, network, config, state['iteration'], state['commit'],
-                   held_out_images(config, label_space(config.label_space)), data_sources(config),
+                   held_out_images(config, space), data_sources(config),
                    list(_ancestors(config, {checkpoint.resolve()})))
 
     @property
     def space(self) -> LabelSpace:
         """What its network tells apart."""
-        return label_space(self.config.label_space)
+        return find_label_space(self.config.label_space)
 
     def doubts(self) -> dict[str, Any]:
         """Return, for the manifest, what makes its held-out images less than unseen roads."""

@@ -39,11 +39,11 @@ import yaml
 from tqdm import tqdm
 
 from frm_perception.evaluation.record import provenance
-from frm_perception.labels import label_space
 from frm_perception.media.files import write_json
 from frm_perception.networks import build
 from frm_perception.networks.cost import Cost
 from frm_perception.networks.cost import measure_cost
+from frm_perception.runtime.label_space_file import find_label_space
 from frm_perception.training import processes
 from frm_perception.training.ablation_report import T_QUANTILES
 from frm_perception.training.ablation_report import compare
@@ -191,7 +191,7 @@ def _cost(variant: Variant) -> Cost:
     config = variant.config
     crop = config.augmentation
     with torch.device('meta'):
-        network = build(config.network, len(label_space(config.label_space).classes))
+        network = build(config.network, len(find_label_space(config.label_space).classes))
     try:
         network.check_size(crop.height, crop.width)
     except ValueError as error:
@@ -249,7 +249,7 @@ def _measured(run: Run) -> dict[str, float]:
 def _results(ablation: Ablation, costs: Mapping[str, Cost], runs: Sequence[dict[str, Any]],
              origin: Mapping[str, object]) -> dict[str, Any]:
     config = ablation.variants[0].config
-    space = label_space(config.label_space)
+    space = find_label_space(config.label_space)
     spreads, differences = compare(list(costs), runs, space.classes)
     return {
         'benchmark': 'ablation', 'config': ablation.content,

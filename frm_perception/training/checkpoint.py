@@ -22,9 +22,9 @@ from typing import Any
 
 import torch
 
-from frm_perception.labels import label_space
 from frm_perception.networks import SegmentationNetwork
 from frm_perception.networks import build
+from frm_perception.runtime.label_space_file import find_label_space
 from frm_perception.training.config import TrainingConfig
 from frm_perception.training.config import parse_config
 
@@ -59,7 +59,7 @@ def load_average(file: Path) -> tuple[SegmentationNetwork, TrainingConfig, dict[
     :raises ValueError: the file is not a checkpoint of a training run.
     """
     config, state = read_checkpoint(file)
-    network = build(config.network, len(label_space(config.label_space).classes))
+    network = build(config.network, len(find_label_space(config.label_space).classes))
     try:
         network.load_state_dict(state['average'])
     except (KeyError, RuntimeError) as error:

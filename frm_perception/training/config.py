@@ -55,6 +55,8 @@ class CityscapesData:
     """
     Cityscapes with its fine labels, as it unpacks.
 
+    A split's ``labelIds`` are read, and ``labelTrainIds`` where it has none of them.
+
     :param root: holds ``leftImg8bit/SPLIT/CITY/`` and ``gtFine/SPLIT/CITY/``.
     :param classes: as for :class:`FolderData`, over what names alone say.
     """
@@ -71,7 +73,8 @@ class BDD100KData:
     """
     BDD100K's semantic segmentation, as it unpacks.
 
-    :param root: holds ``images/10k/SPLIT/`` and ``labels/sem_seg/masks/SPLIT/``.
+    :param root: holds ``images/10k/SPLIT/`` and ``labels/sem_seg/masks/SPLIT/``, or the older
+        ``seg/images/SPLIT/`` and ``seg/labels/SPLIT/``.
     :param classes: as for :class:`FolderData`, over what names alone say.
     """
 
@@ -220,6 +223,7 @@ class TrainingConfig:
     Everything that decides what a run computes.
 
     :param network: a name that ``frm networks`` lists, or any HEAD-BACKBONE.
+    :param label_space: of the classes to tell apart: a known name or a YAML file.
     :param start: weights to begin with: MobileNetV2's TFLite file, or ``checkpoint.pt`` of
         another run, of which everything of the same name and shape is taken; empty is random.
     :param held_out: labelled images to measure on, never trained on.

@@ -39,10 +39,10 @@ from tqdm import tqdm
 from frm_perception.evaluation.metrics import ConfusionMatrix
 from frm_perception.evaluation.record import provenance
 from frm_perception.labels import IGNORE
-from frm_perception.labels import label_space
 from frm_perception.networks import SegmentationNetwork
 from frm_perception.networks import build
 from frm_perception.networks.backbones.mobilenetv2 import MobileNetV2
+from frm_perception.runtime.label_space_file import find_label_space
 from frm_perception.training import processes
 from frm_perception.training.augmentation import Augmentation
 from frm_perception.training.checkpoint import load_average
@@ -81,7 +81,7 @@ class Run:
         if config.batch % processes.count():
             raise ValueError(f'batch is {config.batch}; it must divide by the '
                              f'{processes.count()} processes')
-        self.space = label_space(config.label_space)
+        self.space = find_label_space(config.label_space)
         torch.manual_seed(config.seed)
         # Before the data, which may take minutes to prepare.
         network = build(config.network, len(self.space.classes))

@@ -55,7 +55,8 @@ def config(tmp_path_factory):
             scene = drive[index]
             cv2.imwrite(str(folder / kind / 'images' / f'A_{index}.png'), scene.image[..., ::-1])
             cv2.imwrite(str(folder / kind / 'labels' / f'A_{index}.png'), scene.labels)
-    sources = [FolderData(str(folder / kind / 'images'), str(folder / kind / 'labels'))
+    sources = [FolderData(str(folder / kind / 'images'), str(folder / kind / 'labels'),
+                          label_space='camvid')
                for kind in ('train', 'held')]
     return TrainingConfig(
         network='frm-light-mobilenetv2', label_space='camvid', sources=(sources[0],),
@@ -281,6 +282,16 @@ def test_a_folder_of_another_configuration_is_refused(config, tmp_path):
     Run(config, tmp_path / 'run', tmp_path, CPU).save()
     with pytest.raises(ValueError, match='another seed, iterations'):
         Run(replace(config, seed=1, iterations=9), tmp_path / 'run', tmp_path, CPU)
+
+
+def test_a_run_can_have_classes_of_its_own(config, tmp_path):
+    mine = tmp_path / 'mine.yaml'
+    mine.write_text('{name: mine, classes: [road, tree, everything], drivable: [road]}')
+    run = Run(replace(config, iterations=1, label_space=str(mine)), tmp_path / 'run', tmp_path,
+              CPU)
+    run.train()
+    network, _, _ = load_average(run.checkpoint)
+    assert network.head.classifier.out_channels == 3
 
 
 @pytest.mark.slow
