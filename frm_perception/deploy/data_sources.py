@@ -43,6 +43,7 @@ RESEARCH_LICENCES = {
                'notice (bdd100k/bdd100k on GitHub, doc/source/license.rst)',
 }
 """Licences by the kind of data; none of them lets everybody do everything."""
+RENDERED_LICENCE = 'Apache-2.0, like the program that draws them'
 NOT_STATED = 'not stated'
 
 
@@ -94,13 +95,16 @@ def licence_of_weights(sources: Sequence[DataSource]) -> str:
                 'see the licences of the data')
     if NOT_STATED in licences:
         return 'not stated for all of the data: find out before you use them'
-    return 'Apache-2.0, and so are the data'
+    others = sorted(licences - {RENDERED_LICENCE})
+    return f'as the data allow: {", ".join(others)}' if others else 'Apache-2.0'
 
 
 def licence(data: Data) -> str:
-    """Return the licence that the data come with, as far as their kind tells."""
+    """Return the licence that the data come with, as their kind or the configuration tells."""
     if isinstance(data, RenderedData):
-        return 'Apache-2.0, like the program that draws them'
+        return RENDERED_LICENCE
+    if isinstance(data, (FolderData, UnlabelledData)):
+        return data.licence or NOT_STATED
     return RESEARCH_LICENCES.get(data.kind, NOT_STATED)
 
 

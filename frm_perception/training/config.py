@@ -98,6 +98,7 @@ class FolderData:
     :param weight: how often this source is drawn, against the others.
     :param sequences: prefixes of the file names before the first underscore; empty means all.
     :param without: prefixes that are left out.
+    :param licence: under which the images come, for the model card.
     """
 
     images: str
@@ -107,6 +108,7 @@ class FolderData:
     weight: float = 1.0
     sequences: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    licence: str = ''
     kind: Literal['folder'] = 'folder'
 
 
@@ -136,12 +138,14 @@ class UnlabelledData:
     :param path: a video, a folder of images or a ROS bag.
     :param cityscapes_teacher: DeepLab's TFLite file.
     :param road_teacher: Open Model Zoo's ``.xml``.
+    :param licence: under which the images come, for the model card.
     """
 
     path: str
     cityscapes_teacher: str
     road_teacher: str
     weight: float = 1.0
+    licence: str = ''
     kind: Literal['unlabelled'] = 'unlabelled'
 
 

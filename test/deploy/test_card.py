@@ -36,7 +36,8 @@ from frm_perception.training.config import UnlabelledData  # noqa: E402
 DATA = (CamVidData('data/camvid', without=('0006R0',)), CityscapesData('data/cityscapes'),
         BDD100KData('data/bdd'), FolderData('mine/images', 'mine/labels'),
         RenderedData(150, 6, 360, 640),
-        UnlabelledData('drive.mp4', 'models/city.tflite', 'models/road.xml'))
+        UnlabelledData('drive.mp4', 'models/city.tflite', 'models/road.xml'),
+        FolderData('theirs/images', 'theirs/labels', licence='MIT'))
 CONFIG = TrainingConfig('frm-light-mobilenetv2', 'camvid', DATA, (CamVidData('data/camvid'),))
 
 
@@ -148,7 +149,8 @@ def test_the_classes_it_is_worst_at_are_named_by_their_figures():
     ('BDD100K, semantic segmentation, train', 'research and not-for-profit'),
     ('mine/images, labelled with camvid', 'not stated'),
     ('150 rendered drives, 6 frames each', 'Apache-2.0'),
-    ('drive.mp4, labelled by city.tflite and road.xml', 'not stated')])
+    ('drive.mp4, labelled by city.tflite and road.xml', 'not stated'),
+    ('theirs/images, labelled with camvid', 'MIT')])
 def test_all_data_are_listed_with_counts_and_licences(name, licence):
     (row,) = [line for line in _section(card_text(_manifest(), False), 'What it learned from')
               .splitlines() if line.startswith(f'| {name}')]
@@ -158,7 +160,8 @@ def test_all_data_are_listed_with_counts_and_licences(name, licence):
 
 @pytest.mark.parametrize(('kinds', 'licence'), [
     ((0, 4), 'research use'), ((1, 3), 'research use'), ((2,), 'research use'),
-    ((3, 4), 'not stated'), ((5,), 'not stated'), ((4,), 'Apache-2.0')])
+    ((3, 4), 'not stated'), ((5, 6), 'not stated'), ((4,), 'Apache-2.0'),
+    ((4, 6), 'as the data allow: MIT')])
 def test_weights_are_as_free_as_the_least_free_data(kinds, licence):
     sources = [DataSource(CONFIG, DATA[kind], 1, []) for kind in kinds]
     assert licence_of_weights(sources).startswith(licence)

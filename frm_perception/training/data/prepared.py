@@ -184,7 +184,8 @@ def _load_teacher(kind: Callable[[Path], Teacher], key: str, file: str) -> Teach
 
 
 def _key(data: RenderedData | UnlabelledData) -> str:
-    return repr(sorted((key, value) for key, value in asdict(data).items() if key != 'weight'))
+    return repr(sorted((key, value) for key, value in asdict(data).items()
+                       if key not in ('weight', 'licence')))
 
 
 def _unlabelled_folder(data: UnlabelledData, cache: Path) -> Path:
