@@ -68,15 +68,15 @@ def run(args: argparse.Namespace) -> int:
     from frm_perception.evaluation.evaluate import evaluate
     from frm_perception.evaluation.evaluate import origin
     from frm_perception.evaluation.evaluate import report
-    from frm_perception.evaluation.labelled_images import labelled_images
+    from frm_perception.evaluation.labelled_folder import labelled_folder
     from frm_perception.media.files import write_json
     from frm_perception.runtime.engine import EngineError
     try:
         if args.json:
             _require_writable(args.json)
         bundle = chosen_bundle(args)
-        comparison, known = _comparison(args, bundle.label_space)
-        images = labelled_images(args.images, args.labels, known)
+        comparison, known, meaning = _comparison(args, bundle.label_space)
+        images = labelled_folder(args.images, args.labels, known, meaning)
         segmenter = load_segmenter(bundle, args)
     except (ValueError, EngineError, OSError) as error:
         return _fail(error, 2)
@@ -93,8 +93,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _comparison(args: argparse.Namespace, model: LabelSpace
-                ) -> tuple[Comparison, NDArray[np.bool_]]:
-    """Return how to compare, and a (256,) table of the ids that the labels may hold."""
+                ) -> tuple[Comparison, NDArray[np.bool_], str]:
+    """Return how to compare, and what :func:`labelled_folder` needs to know of the ids."""
     import numpy as np
 
     from frm_perception.evaluation.comparison import Comparison
@@ -105,13 +105,14 @@ def _comparison(args: argparse.Namespace, model: LabelSpace
                   f'--drivable-ids, which say all that is to be known of the labels',
                   file=sys.stderr)
         return (Comparison.drivable_only(model, args.drivable_ids, args.ignore_ids),
-                np.ones(256, np.bool_))
+                np.ones(256, np.bool_), '--drivable-ids')
     if not args.label_space:
         raise ValueError('give --label-space, or --drivable-ids where the labels only tell what '
                          'is drivable')
     space = find_label_space(args.label_space)
     space = replace(space, ignore=(*space.ignore, *args.ignore_ids))
-    return Comparison.between(model, space), space.known_ids()
+    return (Comparison.between(model, space), space.known_ids(),
+            f'label space {space.name!r}')
 
 
 def _data(args: argparse.Namespace) -> dict[str, object]:

@@ -24,11 +24,11 @@ from typing import Any
 from tqdm import tqdm
 
 from frm_perception.evaluation.comparison import Comparison
-from frm_perception.evaluation.labelled_images import LabelledImage
 from frm_perception.evaluation.record import markdown_table
 from frm_perception.evaluation.record import percentiles
 from frm_perception.evaluation.record import provenance
 from frm_perception.evaluation.segmentation_score import SegmentationScore
+from frm_perception.media.labelled_images import LabelledImage
 from frm_perception.runtime.bundle import Bundle
 from frm_perception.runtime.segmenter import Segmenter
 
@@ -45,7 +45,7 @@ def evaluate(segmenter: Segmenter, images: Sequence[LabelledImage],
     """
     Label every image, and return all figures, ready for JSON.
 
-    :raises MediaError: a file can no longer be read.
+    :raises DataError: a file can no longer be read.
     :raises EngineError: the network failed.
     """
     score = SegmentationScore(comparison)

@@ -187,7 +187,7 @@ def test_camvids_void_is_known_by_its_name(
     assert evaluate('--label-space', 'camvid', space=None) == 0
     assert results(data)['iou']['car'] == 1
     assert evaluate() == 2
-    assert 'a.png has ids that the label space does not have: 8, 11' in capsys.readouterr().err
+    assert "a.png: ids [8, 11] are not in label space 'tiny'" in capsys.readouterr().err
 
 
 def test_more_ids_can_be_ignored(evaluate: Callable[..., int], data: Path) -> None:
@@ -214,14 +214,15 @@ def test_everything_wrong_with_the_data_is_said_before_the_first_inference(
     write_image(data / 'images' / 'a.bmp', TINY.colors()[good])
     assert evaluate() == 2
     message = capsys.readouterr().err
-    assert '8 of 10 images cannot be used' in message
+    assert 'the data cannot be used (unreadable: 3, ' in message
     for complaint in (
-            f'unlabelled.png has no labels: there is no {labels / "unlabelled.png"}',
-            f'{labels / "small.png"} has 48x160 pixels',
-            f'{labels / "ids.png"} has ids that the label space does not have: 4',
-            f'cannot read {data / "images" / "broken.png"}',
-            f'{labels / "colour.png"} holds no class ids',
-            f'cannot read {labels / "halved.png"}', f'cannot read {labels / "c.png"}',
+            f'{labels / "unlabelled.png"}: there is no such file',
+            f'{labels / "small.png"}: 160x48 pixels',
+            f"{labels / 'ids.png'}: ids [4] are not in label space 'tiny'",
+            f'{data / "images" / "broken.png"}: not a readable image',
+            f'{labels / "colour.png"}: 8-bit class ids',
+            f'{labels / "halved.png"}: not a readable image',
+            f'{labels / "c.png"}: not a readable image',
             'a.bmp and a.png'):
         assert complaint in message, complaint
     assert not (data / 'out' / 'result.json').exists()
@@ -233,7 +234,7 @@ def test_a_long_list_of_problems_is_counted(
         write_image(data / 'images' / f'{index}.png', TINY.colors()[scene()])
     assert evaluate() == 2
     message = capsys.readouterr().err
-    assert '30 of 33 images cannot be used' in message and 'and 10 more' in message
+    assert 'labels missing: 30' in message and 'and 10 more' in message
 
 
 @pytest.mark.parametrize(('options', 'complaint'), [

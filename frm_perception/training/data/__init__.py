@@ -13,8 +13,8 @@
 # limitations under the License.
 """Where training images and their labels come from."""
 
-from frm_perception.training.data.labelled_image import DataError
-from frm_perception.training.data.labelled_image import LabelledImage
+from frm_perception.media.labelled_images import DataError
+from frm_perception.media.labelled_images import LabelledImage
 from frm_perception.training.data.samples import Samples
 from frm_perception.training.data.sources import Source
 from frm_perception.training.data.sources import collect

@@ -27,14 +27,15 @@ from frm_perception.labels import CITYSCAPES
 from frm_perception.labels import LabelSpace
 from frm_perception.labels import generated_palette
 from frm_perception.media.frames import IMAGE_SUFFIXES
+from frm_perception.media.labelled_images import DataError
+from frm_perception.media.labelled_images import LabelledImage
+from frm_perception.media.labelled_images import LabelledSet
 from frm_perception.runtime.label_space_file import find_label_space
 from frm_perception.training.config import BDD100KData
 from frm_perception.training.config import CamVidData
 from frm_perception.training.config import CityscapesData
 from frm_perception.training.config import FolderData
 from frm_perception.training.config import LabelledData
-from frm_perception.training.data.labelled_image import DataError
-from frm_perception.training.data.labelled_image import LabelledImage
 
 _CITYSCAPES_NAMES = (
     'unlabeled', 'ego vehicle', 'rectification border', 'out of roi', 'static', 'dynamic',
@@ -68,9 +69,10 @@ class Listing:
     classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     unlabelled: Sequence[Path] = ()
 
-    def image_files(self) -> list[Path]:
-        """Return all images, labelled or not."""
-        return [*(item.image for item in self.images), *self.unlabelled]
+    def labelled_set(self) -> LabelledSet:
+        """Return the files, to be checked."""
+        return LabelledSet(self.name, self.images, self.space.known_ids(),
+                           f'label space {self.space.name!r}', self.unlabelled)
 
 
 def list_labelled(data: LabelledData, space: LabelSpace) -> Listing:

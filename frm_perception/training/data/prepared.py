@@ -34,12 +34,12 @@ from frm_perception.media.frames import is_bag
 from frm_perception.media.frames import is_video
 from frm_perception.media.frames import list_images
 from frm_perception.media.frames import read_frames
+from frm_perception.media.labelled_images import DataError
+from frm_perception.media.labelled_images import Image
+from frm_perception.media.labelled_images import LabelledImage
 from frm_perception.scenes import RenderedDrive
 from frm_perception.training.config import RenderedData
 from frm_perception.training.config import UnlabelledData
-from frm_perception.training.data.labelled_image import DataError
-from frm_perception.training.data.labelled_image import Image
-from frm_perception.training.data.labelled_image import LabelledImage
 from frm_perception.training.data.layouts import Listing
 from frm_perception.training.teachers import CityscapesTeacher
 from frm_perception.training.teachers import RoadTeacher

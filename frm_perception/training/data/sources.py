@@ -15,7 +15,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import replace
 from pathlib import Path
@@ -24,18 +26,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frm_perception.labels import LabelSpace
+from frm_perception.media.label_checks import Problem
+from frm_perception.media.label_checks import Reader
+from frm_perception.media.label_checks import check
+from frm_perception.media.label_checks import refuse
+from frm_perception.media.labelled_images import DataError
+from frm_perception.media.labelled_images import LabelledImage
+from frm_perception.media.labelled_images import LabelledSet
 from frm_perception.training.config import Data
 from frm_perception.training.config import LabelledData
 from frm_perception.training.config import RenderedData
 from frm_perception.training.config import TrainingConfig
 from frm_perception.training.config import UnlabelledData
-from frm_perception.training.data.checking import Problem
-from frm_perception.training.data.checking import Reader
-from frm_perception.training.data.checking import check
-from frm_perception.training.data.checking import gathering
-from frm_perception.training.data.checking import in_both
-from frm_perception.training.data.checking import refuse
-from frm_perception.training.data.labelled_image import LabelledImage
 from frm_perception.training.data.layouts import Listing
 from frm_perception.training.data.layouts import list_labelled
 from frm_perception.training.data.prepared import list_preparation
@@ -77,15 +79,16 @@ def collect(config: TrainingConfig, space: LabelSpace, cache: Path
     reader, problems = Reader(cache), list[Problem]()
     sources, targets = _listed(config.sources, space, cache, problems)
     held_out, _ = _listed(config.held_out, space, cache, problems)
-    trained, measured = ([listing for listing, _ in found] for found in (sources, held_out))
+    trained, measured = ([listing.labelled_set() for listing, _ in found]
+                         for found in (sources, held_out))
     problems += check([*trained, *measured], reader)
-    problems += in_both(trained, measured, reader)
+    problems += _in_both(trained, measured, reader)
     refuse(problems)
     prepared = [
         replace(listing, images=prepared_images(data, cache), unlabelled=())
         if isinstance(data, (RenderedData, UnlabelledData)) else listing
-        for data, listing in zip(config.sources, trained)]
-    refuse(check(prepared, reader))
+        for data, (listing, _) in zip(config.sources, sources)]
+    refuse(check([listing.labelled_set() for listing in prepared], reader))
     return [Source(data.weight, listing.images, table)
             for data, listing, (_, table) in zip(config.sources, prepared, sources)], targets
 
@@ -102,7 +105,8 @@ def held_out_sources(config: TrainingConfig, space: LabelSpace, cache: Path | No
     """
     problems: list[Problem] = []
     found, _ = _listed(config.held_out, space, cache, problems)
-    refuse(problems + check([listing for listing, _ in found], Reader(cache)))
+    refuse(problems + check([listing.labelled_set() for listing, _ in found],
+                            Reader(cache)))
     return [Source(1.0, listing.images, table) for listing, table in found]
 
 
@@ -114,7 +118,7 @@ def labelled_images(data: LabelledData, space: LabelSpace) -> list[LabelledImage
     :raises DataError: see :func:`collect`.
     """
     listing = list_labelled(data, space)
-    refuse(check([listing], Reader(None)))
+    refuse(check([listing.labelled_set()], Reader(None)))
     return listing.images
 
 
@@ -124,7 +128,7 @@ def _listed(sources: Sequence[Data], space: LabelSpace, cache: Path | None,
     targets = Targets(space)
     found = []
     for data in sources:
-        with gathering(problems):
+        with _gathering(problems):
             if isinstance(data, (RenderedData, UnlabelledData)):
                 assert cache is not None
                 listing = list_preparation(data, cache)
@@ -132,3 +136,27 @@ def _listed(sources: Sequence[Data], space: LabelSpace, cache: Path | None,
                 listing = list_labelled(data, space)
             found.append((listing, targets.table(listing)))
     return found, targets.sets
+
+
+@contextmanager
+def _gathering(problems: list[Problem]) -> Iterator[None]:
+    """Turn a :class:`DataError` about a whole source into one of the problems."""
+    try:
+        yield
+    except DataError as error:
+        problems.append(Problem('unusable sources', str(error)))
+
+
+def _in_both(trained: Sequence[LabelledSet], held_out: Sequence[LabelledSet], reader: Reader
+             ) -> list[Problem]:
+    """
+    Return the images that are trained on and held out as well, told by their content.
+
+    :param reader: has read all of them.
+    """
+    held = {reader.digest(file): file for one in held_out for file in one.image_files()}
+    held.pop(None, None)
+    return [Problem('trained on and held out', f'{file}: is also held out, as '
+                    f'{held[reader.digest(file)]}')
+            for one in trained for file in one.image_files()
+            if reader.digest(file) in held]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from frm_perception.labels import IGNORE
 from frm_perception.labels import LabelSpace
-from frm_perception.training.data.labelled_image import DataError
+from frm_perception.media.labelled_images import DataError
 from frm_perception.training.data.layouts import Listing
 
 

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Every file is read before the first step; what is wrong is counted, named and refused."""
+"""Every file is read before it is used; what is wrong is counted, named and refused."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable
-from collections.abc import Iterator
 from collections.abc import Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -33,8 +31,8 @@ import numpy as np
 from tqdm import tqdm
 
 from frm_perception.media.files import replacing
-from frm_perception.training.data.labelled_image import DataError
-from frm_perception.training.data.layouts import Listing
+from frm_perception.media.labelled_images import DataError
+from frm_perception.media.labelled_images import LabelledSet
 
 _NAMED = 20  # problems, in one message
 _SAVE_EVERY = 1000  # files
@@ -84,15 +82,6 @@ def refuse(problems: Sequence[Problem]) -> None:
     if len(problems) > _NAMED:
         lines.append(f'and {len(problems) - _NAMED} more')
     raise DataError(f'the data cannot be used ({counts}):\n  ' + '\n  '.join(lines))
-
-
-@contextmanager
-def gathering(problems: list[Problem]) -> Iterator[None]:
-    """Turn a :class:`DataError` about a whole source into one of the problems."""
-    try:
-        yield
-    except DataError as error:
-        problems.append(Problem('unusable sources', str(error)))
 
 
 class Reader:
@@ -209,25 +198,24 @@ def _form(pixels: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> str:
     return f'{pixels.shape[2]} channels of {pixels.dtype}, such as colours or a palette are'
 
 
-def check(listings: Iterable[Listing], reader: Reader) -> list[Problem]:
-    """Read every image and its labels; return what is wrong with them, by source and name."""
+def check(sets: Iterable[LabelledSet], reader: Reader) -> list[Problem]:
+    """Read every image and its labels; return what is wrong with them, by set and name."""
     problems = []
-    for listing in listings:
-        images = reader.read(f'images of {listing.name}',
-                             [('image', file) for file in listing.image_files()])
-        labels = reader.read(f'labels of {listing.name}',
-                             [('labels', item.labels) for item in listing.images])
-        known = listing.space.known_ids()
+    for one in sets:
+        images = reader.read(f'images of {one.name}',
+                             [('image', file) for file in one.image_files()])
+        labels = reader.read(f'labels of {one.name}',
+                             [('labels', item.labels) for item in one.images])
         problems += [found for found in (*images, *labels) if isinstance(found, Problem)]
         # What is not labelled yet comes last.
-        for item, image, label in zip(listing.images, images, labels):
+        for item, image, label in zip(one.images, images, labels):
             if isinstance(label, Problem):
                 continue
-            wrong = [value for value in label.ids if not known[value]]
+            wrong = [value for value in label.ids if not one.known[value]]
             if wrong:
                 problems.append(Problem('wrong ids', f'{item.labels}: ids {wrong} are not in '
-                                        f'label space {listing.space.name!r}, which has '
-                                        f'{_ranges(np.flatnonzero(known).tolist())}'))
+                                        f'{one.meaning}, which has '
+                                        f'{_ranges(np.flatnonzero(one.known).tolist())}'))
             if isinstance(image, Facts) and (
                     (image.height, image.width) != (label.height, label.width)):
                 problems.append(Problem(
@@ -242,18 +230,3 @@ def _ranges(values: list[int]) -> str:
     ends = [value for value in values if value + 1 not in values]
     return ', '.join(str(start) if start == end else f'{start}..{end}'
                      for start, end in zip(starts, ends))
-
-
-def in_both(trained: Iterable[Listing], held_out: Iterable[Listing], reader: Reader
-            ) -> list[Problem]:
-    """
-    Return the images that are trained on and held out as well, told by their content.
-
-    :param reader: has read all of them.
-    """
-    held = {reader.digest(file): file for listing in held_out for file in listing.image_files()}
-    held.pop(None, None)
-    return [Problem('trained on and held out', f'{file}: is also held out, as '
-                    f'{held[reader.digest(file)]}')
-            for listing in trained for file in listing.image_files()
-            if reader.digest(file) in held]

@@ -11,10 +11,11 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""One training image and its labels as they lie on disk."""
+"""Images and their labels as they lie on disk."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,12 +27,12 @@ Image = NDArray[np.uint8]
 
 
 class DataError(ValueError):
-    """Training data that is missing, unreadable or labelled with ids that do not exist."""
+    """Labelled images that are missing, unreadable or labelled with ids that do not exist."""
 
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """Files of one training image and its labels."""
+    """Files of one image and its labels."""
 
     image: Path
     labels: Path
@@ -63,3 +64,24 @@ class LabelledImage:
             raise DataError(f'{self.labels}: 8-bit class ids of the size of {self.image} '
                             f'{image.shape[:2]} are needed, not {labels.dtype} {labels.shape}')
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8), labels.astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class LabelledSet:
+    """
+    Images that belong together.
+
+    :param name: what messages and progress bars call them.
+    :param known: (256,) bool, the ids that their labels may hold; ``meaning`` names what says so.
+    :param unlabelled: image files whose labels are not made yet.
+    """
+
+    name: str
+    images: Sequence[LabelledImage]
+    known: NDArray[np.bool_]
+    meaning: str
+    unlabelled: Sequence[Path] = ()
+
+    def image_files(self) -> list[Path]:
+        """Return all images, labelled or not."""
+        return [*(item.image for item in self.images), *self.unlabelled]

@@ -26,7 +26,6 @@ from frm_perception.labels import CAMVID  # noqa: E402
 from frm_perception.training.config import FolderData  # noqa: E402
 from frm_perception.training.config import TrainingConfig  # noqa: E402
 from frm_perception.training.data import DataError  # noqa: E402
-from frm_perception.training.data import checking  # noqa: E402
 from frm_perception.training.data import collect  # noqa: E402
 from frm_perception.training.data import held_out_sources  # noqa: E402
 from frm_perception.training.data import labelled_images  # noqa: E402
@@ -136,7 +135,7 @@ def test_what_was_read_before_an_interruption_is_not_read_again(tmp_path, opened
             yield result
 
     with monkeypatch.context() as patch:
-        patch.setattr(checking, 'tqdm', interrupted)
+        patch.setattr(label_checks, 'tqdm', interrupted)
         with pytest.raises(KeyboardInterrupt):
             collect(config, CAMVID, tmp_path / 'cache')
     opened.clear()
