@@ -23,6 +23,7 @@ import pytest
 pytest.importorskip('torch', reason='training needs torch: requirements/train.txt')
 
 from frm_perception.labels import CAMVID  # noqa: E402
+from frm_perception.media import label_checks  # noqa: E402
 from frm_perception.training.config import FolderData  # noqa: E402
 from frm_perception.training.config import TrainingConfig  # noqa: E402
 from frm_perception.training.data import DataError  # noqa: E402
