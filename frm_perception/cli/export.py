@@ -31,9 +31,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
                     'images that the run held out, and a picture of the worst of them. With the '
                     'photographs, that picture also comes to lie beside the checkpoint.')
     parser.add_argument('checkpoint', type=Path, help='e.g. runs/frm-mobilenetv2/checkpoint.pt')
-    parser.add_argument('-o', '--output', type=Path, required=True,
+    parser.add_argument('-o', '--output', type=Path,
                         help='folder of the bundle, e.g. models/frm-mobilenetv2; a bundle that is '
-                             'there is replaced')
+                             "there is replaced (default: beside the checkpoint, with the run's "
+                             'name)')
     parser.add_argument('--validated-by', type=Path, nargs='+', default=[], metavar='CHECKPOINT',
                         help='runs of the same recipe that held sequences out, for the figures of '
                              'a network that learned from all data there is')
@@ -52,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
     """Export, measure, and write the bundle."""
     from frm_perception.deploy.failures import percent
     from frm_perception.deploy.write_bundle import write_bundle
+    run_folder = args.checkpoint.resolve().parent
+    args.output = args.output or run_folder / run_folder.name
     try:
         manifest = write_bundle(
             args.checkpoint, args.output, _command(args), size=args.size,

@@ -25,8 +25,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         'train', help='train a network from a YAML configuration; resumes where it stopped')
     parser.add_argument('config', type=Path, help='e.g. config/training/frm-mobilenetv2.yaml')
-    parser.add_argument('-o', '--output', type=Path, required=True,
-                        help='folder of the run: checkpoint.pt and log.jsonl')
+    parser.add_argument('-o', '--output', type=Path,
+                        help='folder of the run: checkpoint.pt, log.jsonl and tensorboard/ '
+                             "(default: runs/ and the configuration's name)")
     parser.add_argument('--cache', type=Path, default=Path('runs/cache'),
                         help='folder for rendered scenes and labelled footage (%(default)s)')
     parser.add_argument('--processes', type=int, default=0, metavar='N',
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     """Train to the end, or until interrupted; the same command then goes on."""
     from frm_perception.training import processes
     count = args.processes or processes.devices()
-    work = (args.config, args.output, args.cache)
+    work = (args.config, args.output or Path('runs') / args.config.stem, args.cache)
     if count == 1 or processes.launched():
         return train_here(*work)
     return processes.launch(count, train_here, *work)

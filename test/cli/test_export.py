@@ -48,6 +48,12 @@ def test_figures_of_another_run_are_announced_as_such(runs, tmp_path, capsys):
     assert shlex.split(Bundle.load(folder).training['command']) == ['frm', *arguments]
 
 
+def test_a_bundle_goes_beside_its_checkpoint_unless_told_otherwise(runs):
+    folder = runs[1].parent / runs[1].parent.name
+    assert main(['export', str(runs[1]), '--size', '64x96']) == 0
+    assert Bundle.load(folder).name == runs[1].parent.name
+
+
 def test_a_bundle_without_figures_is_made_with_a_warning(runs, tmp_path, capsys):
     folder = tmp_path / 'made'
     assert main(['export', str(runs[0]), '-o', str(folder), '--size', '64x64', '--fp16']) == 0

@@ -46,7 +46,7 @@ def test_the_command_trains_and_leaves_a_checkpoint(tmp_path: Path) -> None:
         cv2.imwrite(str(tmp_path / 'labels' / f'A_{index}.png'), drive[index].labels)
     (tmp_path / 'config.yaml').write_text(CONFIG)
     # Its workers are processes that import what started them, which is this very script.
-    done = subprocess.run([str(COMMAND), 'train', 'config.yaml', '-o', 'run'], cwd=tmp_path,
+    done = subprocess.run([str(COMMAND), 'train', 'config.yaml'], cwd=tmp_path,
                           capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / 'run' / 'checkpoint.pt').exists()
+    assert (tmp_path / 'runs' / 'config' / 'checkpoint.pt').exists()
