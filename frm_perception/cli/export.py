@@ -30,11 +30,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description='Writes ONNX files, manifest and model card (README.md), measured on the '
                     'images that the run held out, and a picture of the worst of them. With the '
                     'photographs, that picture also comes to lie beside the checkpoint.')
-    parser.add_argument('checkpoint', type=Path, help='e.g. runs/frm-mobilenetv2/checkpoint.pt')
+    parser.add_argument('checkpoint', type=Path,
+                        help='e.g. runs/frm-light-mobilenetv2/checkpoint.pt')
     parser.add_argument('-o', '--output', type=Path,
-                        help='folder of the bundle, e.g. models/frm-mobilenetv2; a bundle that is '
-                             "there is replaced (default: beside the checkpoint, with the run's "
-                             'name)')
+                        help='folder of the bundle, e.g. models/frm-light-mobilenetv2; a bundle '
+                             'that is there is replaced (default: beside the checkpoint, with the '
+                             "run's name)")
     parser.add_argument('--validated-by', type=Path, nargs='+', default=[], metavar='CHECKPOINT',
                         help='runs of the same recipe that held sequences out, for the figures of '
                              'a network that learned from all data there is')

@@ -24,7 +24,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the command's arguments."""
     parser = subparsers.add_parser(
         'train', help='train a network from a YAML configuration; resumes where it stopped')
-    parser.add_argument('config', type=Path, help='e.g. config/training/frm-mobilenetv2.yaml')
+    parser.add_argument('config', type=Path,
+                        help='e.g. config/training/frm-light-mobilenetv2.yaml')
     parser.add_argument('-o', '--output', type=Path,
                         help='folder of the run: checkpoint.pt, log.jsonl and tensorboard/ '
                              "(default: runs/ and the configuration's name)")

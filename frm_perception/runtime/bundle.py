@@ -37,8 +37,8 @@ FORMAT = 1
 
 _EXPORTED = '"frm export" writes fp32, and fp16 with --fp16'
 _RECIPE = (
-    'To make one, copy config/training/frm-mobilenetv2.yaml to CONFIG.yaml, name the network '
-    'in it (`frm networks` lists them), and choose a NAME:\n'
+    'To make one, copy config/training/frm-light-mobilenetv2.yaml to CONFIG.yaml, name the '
+    'network in it (`frm networks` lists them), and choose a NAME:\n'
     '  frm train CONFIG.yaml -o runs/NAME && frm export runs/NAME/checkpoint.pt -o {folder}/NAME\n'
     f'Of precisions, {_EXPORTED}.')
 
