@@ -47,6 +47,7 @@ No paper's results are claimed for it. Class ids: {ids}.
 - In: `{input}`, uint8 [N, height, width, 3], RGB; {sizes}.
 - Out: `{output}`, float32 [N, {classes}, height / {stride}, width / {stride}]; the largest of a
   cell's logits is its class.
+- `fp32.onnx` keeps its weights in 16 bits and computes in 32.
 - Normalisation is inside; where an image is letterboxed, its border is {padding} in RGB.
 
 ```sh

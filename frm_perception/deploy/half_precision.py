@@ -37,6 +37,8 @@ _KEPT = ('Softmax', 'ReduceMean', 'ReduceSum', 'GlobalAveragePool')
 # What may stand between the product of queries and keys and its softmax.
 _ON_LOGITS = ('Add', 'Div', 'Mul', 'Reshape', 'Sub', 'Transpose', 'Where')
 _LARGEST = float(np.finfo(np.float16).max)
+_FEW = 1024
+"""Weights that are not worth storing in 16 bits."""
 
 
 def to_half(model: bytes) -> bytes:
@@ -97,6 +99,33 @@ def with_rounded_results(half: bytes) -> bytes:
             graph.node.append(helper.make_node(
                 'Cast', [f'{name}_half'], [name], to=TensorProto.FLOAT))
     content: bytes = model.SerializeToString()
+    onnx.checker.check_model(content, full_check=True)
+    return content
+
+
+def with_stored_halves(model: bytes) -> bytes:
+    """
+    Return a model that keeps its large weights in 16 bits and computes in 32, as before.
+
+    The file is half as large. Runtimes widen the weights once, when they load the model. Weights
+    beyond 65504, the most that 16 bits hold, stay in 32.
+    """
+    stored = onnx.load_from_string(model)
+    graph = stored.graph
+    widening = []
+    for weight in graph.initializer:
+        values = numpy_helper.to_array(weight)
+        if (weight.data_type != TensorProto.FLOAT or values.size < _FEW
+                or np.abs(values).max() > _LARGEST):
+            continue
+        name = f'{weight.name}_half'
+        widening.append(helper.make_node('Cast', [name], [weight.name], f'{name}_widened',
+                                         to=TensorProto.FLOAT))
+        weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), name))
+    nodes = [*widening, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    content: bytes = stored.SerializeToString()
     onnx.checker.check_model(content, full_check=True)
     return content
 

@@ -37,6 +37,7 @@ from frm_perception.deploy.failures import failures_picture
 from frm_perception.deploy.failures import worst
 from frm_perception.deploy.half_precision import to_half
 from frm_perception.deploy.half_precision import with_rounded_results
+from frm_perception.deploy.half_precision import with_stored_halves
 from frm_perception.deploy.trained_run import TrainedRun
 from frm_perception.deploy.trained_run import as_plain
 from frm_perception.deploy.validation import Measurement
@@ -103,9 +104,10 @@ def write_bundle(checkpoint: Path, folder: Path, command: str, *,
     for other in others:
         run.check_validated_by(other)
     gate = _gate_images(run, others) if half else None
-    models = {'fp32': export_onnx(run.network, size)}
+    exported = export_onnx(run.network, size)
+    models = {'fp32': with_stored_halves(exported)}
     if half:
-        models['fp16'] = to_half(models['fp32'])
+        models['fp16'] = to_half(exported)
     manifest = _manifest(folder.name, run, spec, command)
     with tempfile.TemporaryDirectory(dir=_nearest(folder), prefix=f'.{folder.name}.') as temporary:
         work = Path(temporary)
@@ -225,7 +227,7 @@ def _pass_gate(work: Path, manifest: Mapping[str, Any], models: Mapping[str, byt
 
 def _measure_other(folder: Path, other: TrainedRun, spec: InputSpec,
                    size: tuple[int, int] | None) -> Measurement:
-    models = {'fp32': export_onnx(other.network, size)}
+    models = {'fp32': with_stored_halves(export_onnx(other.network, size))}
     bundle = _write(folder, {**_manifest(folder.name, other, spec, ''),
                              'precisions': _precisions(models, {})}, models)
     return measure(bundle, 'fp32', other.held_out)

@@ -27,6 +27,7 @@ from onnx import numpy_helper  # noqa: E402
 
 from frm_perception.deploy.half_precision import to_half  # noqa: E402
 from frm_perception.deploy.half_precision import with_rounded_results  # noqa: E402
+from frm_perception.deploy.half_precision import with_stored_halves  # noqa: E402
 
 
 def _model(nodes, **weights):
@@ -209,3 +210,22 @@ def test_logits_at_any_size_are_nearly_the_same(exported, shape):
         got = _run(model, image)
         assert got.dtype == np.float32
         assert np.abs(got - expected).max() < 0.01 * np.abs(expected).max()
+
+
+def test_weights_stored_in_16_bits_halve_the_file_and_are_computed_with_in_32():
+    random = np.random.default_rng(0)
+    weights = random.normal(0, 0.1, (64, 3, 3, 3)).astype(np.float32)
+    bias = random.normal(0, 1, 64).astype(np.float32)
+    nodes = 'logits = Conv<pads = [1, 1, 1, 1]>(x, w, b)'
+    stored = with_stored_halves(_model(nodes, w=weights, b=bias))
+    rounded = _model(nodes, w=weights.astype(np.float16).astype(np.float32), b=bias)
+    assert len(stored) < 0.6 * len(rounded)
+    image = _noise(1, 16, 24)
+    np.testing.assert_array_equal(_run(stored, image), _run(rounded, image))
+    assert not _computed_in(stored, TensorProto.FLOAT16)
+
+
+def test_weights_that_16_bits_cannot_hold_stay_as_they_are():
+    weights = np.full((64, 3, 3, 3), 1e5, np.float32)
+    model = _model('logits = Conv<pads = [1, 1, 1, 1]>(x, w)', w=weights)
+    assert np.isfinite(_run(with_stored_halves(model), _noise(1, 4, 4))).all()
