@@ -39,12 +39,14 @@ class Augmentation:
     :param width: of the crop, a multiple of 32.
     :param min_scale: smallest image height over the crop's height.
     :param max_scale: largest image height over the crop's height.
+    :param photometric: share of the crops that :func:`distort` changes.
     """
 
     height: int
     width: int
     min_scale: float
     max_scale: float
+    photometric: float = 1.0
 
     def __call__(self, image: Image, labels: Image, random: Random) -> tuple[Image, Image]:
         """
@@ -57,7 +59,10 @@ class Augmentation:
         image, labels = self._crop(image, labels, random)
         if random.random() < 0.5:
             image, labels = image[:, ::-1], labels[:, ::-1]
-        return distort(np.ascontiguousarray(image), random), np.ascontiguousarray(labels)
+        image, labels = np.ascontiguousarray(image), np.ascontiguousarray(labels)
+        if random.random() < self.photometric:
+            image = distort(image, random)
+        return image, labels
 
     def _scale(self, image: Image, labels: Image, random: Random) -> tuple[Image, Image]:
         scale = np.exp(random.uniform(np.log(self.min_scale), np.log(self.max_scale)))

@@ -160,12 +160,14 @@ class AugmentationConfig:
 
     :param height: rows of a crop, a multiple of 32, for CGRSeg's heads of 64.
     :param min_scale: smallest image height over the crop's height; ``max_scale``: largest.
+    :param photometric: share of the crops whose colours, light and sharpness are changed.
     """
 
     height: int = 352
     width: int = 480
     min_scale: float = 0.7
     max_scale: float = 2.0
+    photometric: float = 1.0
 
 
 @dataclass(frozen=True)

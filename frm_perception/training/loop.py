@@ -96,7 +96,8 @@ class Run:
             self.held_out = held_out_sources(config, self.space, cache)
         crop = config.augmentation
         self.samples = Samples(sources, Augmentation(
-            crop.height, crop.width, crop.min_scale, crop.max_scale), config.seed)
+            crop.height, crop.width, crop.min_scale, crop.max_scale, crop.photometric),
+            config.seed)
         if not self.checkpoint.exists() and config.start:
             self._start(network)
         # Channels-last is several times faster on CPUs with bfloat16.
