@@ -15,13 +15,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from frm_perception.labels import IGNORE
+from frm_perception.training.config import AugmentationConfig
 
 Image = NDArray[np.uint8]
 Random = np.random.Generator
@@ -30,23 +29,11 @@ PADDING = (124, 116, 104)
 """RGB of pixels outside the image: what the runtime fills its letterbox with."""
 
 
-@dataclass(frozen=True)
 class Augmentation:
-    """
-    Scale, crop, flip and photometric distortion.
+    """Scale, crop, flip and photometric distortion, as a configuration says."""
 
-    :param height: of the crop, a multiple of 32.
-    :param width: of the crop, a multiple of 32.
-    :param min_scale: smallest image height over the crop's height.
-    :param max_scale: largest image height over the crop's height.
-    :param photometric: share of the crops that :func:`distort` changes.
-    """
-
-    height: int
-    width: int
-    min_scale: float
-    max_scale: float
-    photometric: float = 1.0
+    def __init__(self, config: AugmentationConfig) -> None:
+        self._config = config
 
     def __call__(self, image: Image, labels: Image, random: Random) -> tuple[Image, Image]:
         """
@@ -60,13 +47,14 @@ class Augmentation:
         if random.random() < 0.5:
             image, labels = image[:, ::-1], labels[:, ::-1]
         image, labels = np.ascontiguousarray(image), np.ascontiguousarray(labels)
-        if random.random() < self.photometric:
+        if random.random() < self._config.photometric:
             image = distort(image, random)
         return image, labels
 
     def _scale(self, image: Image, labels: Image, random: Random) -> tuple[Image, Image]:
-        scale = np.exp(random.uniform(np.log(self.min_scale), np.log(self.max_scale)))
-        scale *= self.height / image.shape[0]
+        config = self._config
+        scale = np.exp(random.uniform(np.log(config.min_scale), np.log(config.max_scale)))
+        scale *= config.height / image.shape[0]
         stretch = np.exp(random.uniform(-0.12, 0.12))
         size = (max(round(image.shape[1] * scale * stretch), 8),
                 max(round(image.shape[0] * scale), 8))
@@ -77,10 +65,11 @@ class Augmentation:
             labels, size, interpolation=cv2.INTER_NEAREST)
 
     def _crop(self, image: Image, labels: Image, random: Random) -> tuple[Image, Image]:
-        out = np.full((self.height, self.width, 3), PADDING, np.uint8)
-        out_labels = np.full((self.height, self.width), IGNORE, np.uint8)
-        from_y, to_y, rows = _place(image.shape[0], self.height, random)
-        from_x, to_x, columns = _place(image.shape[1], self.width, random)
+        height, width = self._config.height, self._config.width
+        out = np.full((height, width, 3), PADDING, np.uint8)
+        out_labels = np.full((height, width), IGNORE, np.uint8)
+        from_y, to_y, rows = _place(image.shape[0], height, random)
+        from_x, to_x, columns = _place(image.shape[1], width, random)
         out[to_y:to_y + rows, to_x:to_x + columns] = (
             image[from_y:from_y + rows, from_x:from_x + columns])
         out_labels[to_y:to_y + rows, to_x:to_x + columns] = (

@@ -94,10 +94,7 @@ class Run:
             # Reads what is held out too, so that all that is wrong is named at once.
             sources, targets = collect(config, self.space, cache)
             self.held_out = held_out_sources(config, self.space, cache)
-        crop = config.augmentation
-        self.samples = Samples(sources, Augmentation(
-            crop.height, crop.width, crop.min_scale, crop.max_scale, crop.photometric),
-            config.seed)
+        self.samples = Samples(sources, Augmentation(config.augmentation), config.seed)
         if not self.checkpoint.exists() and config.start:
             self._start(network)
         # Channels-last is several times faster on CPUs with bfloat16.

@@ -20,6 +20,7 @@ import sys
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -68,7 +69,8 @@ def join() -> torch.device:
     cuda = torch.cuda.is_available()
     if not launched():
         return torch.device('cuda' if cuda else 'cpu')
-    distributed.init_process_group('nccl' if cuda else 'gloo')
+    # The first process may prepare data for hours while the others wait.
+    distributed.init_process_group('nccl' if cuda else 'gloo', timeout=timedelta(days=1))
     if not cuda:
         return torch.device('cpu')
     device = torch.device('cuda', int(os.environ['LOCAL_RANK']))

@@ -23,6 +23,7 @@ from frm_perception.labels import IGNORE
 from frm_perception.training.augmentation import PADDING
 from frm_perception.training.augmentation import Augmentation
 from frm_perception.training.augmentation import distort
+from frm_perception.training.config import AugmentationConfig
 
 
 @given(height=st.integers(8, 400), width=st.integers(8, 400), seed=st.integers(0, 2 ** 32))
@@ -31,7 +32,7 @@ def test_any_image_becomes_a_crop_of_the_size_asked_for(height, width, seed):
     random = np.random.default_rng(seed)
     image = random.integers(0, 256, (height, width, 3), np.uint8)
     labels = random.integers(0, 11, (height, width), np.uint8)
-    crop, crop_labels = Augmentation(64, 96, 0.5, 2.0)(image, labels, random)
+    crop, crop_labels = Augmentation(AugmentationConfig(64, 96, 0.5, 2.0))(image, labels, random)
     assert (crop.shape, crop.dtype) == ((64, 96, 3), np.uint8)
     assert (crop_labels.shape, crop_labels.dtype) == ((64, 96), np.uint8)
     assert set(np.unique(crop_labels)) <= set(range(11)) | {IGNORE}
@@ -44,7 +45,7 @@ def test_labels_move_with_their_pixels_and_the_border_is_unlabelled(seed):
     labels = np.zeros((120, 160), np.uint8)
     labels[40:90, 30:100] = 1
     image = np.where(labels[..., None] == 1, 250, 5).astype(np.uint8).repeat(3, 2)
-    augmentation = Augmentation(96, 96, 0.6, 1.8)
+    augmentation = Augmentation(AugmentationConfig(96, 96, 0.6, 1.8))
     scaled, scaled_labels = augmentation._scale(image, labels, random)
     crop, crop_labels = augmentation._crop(scaled, scaled_labels, random)
     border = crop_labels == IGNORE

@@ -29,6 +29,7 @@ from frm_perception.labels import IGNORE  # noqa: E402
 from frm_perception.labels import LabelSpace  # noqa: E402
 from frm_perception.labels import generated_palette  # noqa: E402
 from frm_perception.training.augmentation import Augmentation  # noqa: E402
+from frm_perception.training.config import AugmentationConfig  # noqa: E402
 from frm_perception.training.config import FolderData  # noqa: E402
 from frm_perception.training.config import TrainingConfig  # noqa: E402
 from frm_perception.training.data import DataError  # noqa: E402
@@ -160,14 +161,14 @@ def sources(tmp_path):
 
 
 def test_sample_n_is_the_same_whatever_was_drawn_before(sources):
-    samples = Samples(sources, Augmentation(32, 32, 0.7, 2.0), seed=4)
+    samples = Samples(sources, Augmentation(AugmentationConfig(32, 32, 0.7, 2.0)), seed=4)
     expected = samples[17]
     for index in range(5):
         samples[index]
-    again = Samples(sources, Augmentation(32, 32, 0.7, 2.0), seed=4)[17]
+    again = Samples(sources, Augmentation(AugmentationConfig(32, 32, 0.7, 2.0)), seed=4)[17]
     assert torch.equal(expected[0], again[0])
     assert torch.equal(expected[1], again[1])
-    other = Samples(sources, Augmentation(32, 32, 0.7, 2.0), seed=5)[17]
+    other = Samples(sources, Augmentation(AugmentationConfig(32, 32, 0.7, 2.0)), seed=5)[17]
     assert not torch.equal(expected[0], other[0])
 
 
@@ -183,7 +184,7 @@ def test_sources_are_drawn_by_their_weights(sources):
 def test_samples_hold_targets_and_not_the_ids_of_files(tmp_path):
     data = _folder(tmp_path / 'a', 10, label_space='cityscapes')
     sources, _ = collect(_config(CAMVID, data), CAMVID, tmp_path)
-    image, labels = Samples(sources, Augmentation(32, 32, 1.0, 1.0), seed=0)[0]
+    image, labels = Samples(sources, Augmentation(AugmentationConfig(32, 32, 1.0, 1.0)), seed=0)[0]
     assert image.shape == (3, 32, 32) and image.dtype == torch.uint8
     assert labels.shape == (32, 32) and labels.dtype == torch.uint8
     assert set(labels.unique().tolist()) <= {CAMVID.classes.index('fence'), IGNORE}

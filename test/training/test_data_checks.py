@@ -29,7 +29,12 @@ from frm_perception.training.config import TrainingConfig  # noqa: E402
 from frm_perception.training.data import DataError  # noqa: E402
 from frm_perception.training.data import collect  # noqa: E402
 from frm_perception.training.data import held_out_sources  # noqa: E402
-from frm_perception.training.data import labelled_images  # noqa: E402
+
+
+def labelled_images(data, space):
+    """List the images of one data set as a run with that label space holds them out."""
+    source, = held_out_sources(TrainingConfig('any', space.name, (), held_out=(data,)), space)
+    return source.images
 
 
 def _folder(root: Path, count: int = 3, seed: int = 0) -> FolderData:

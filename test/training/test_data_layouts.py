@@ -32,12 +32,17 @@ from frm_perception.training.config import FolderData  # noqa: E402
 from frm_perception.training.config import TrainingConfig  # noqa: E402
 from frm_perception.training.data import DataError  # noqa: E402
 from frm_perception.training.data import held_out_sources  # noqa: E402
-from frm_perception.training.data import labelled_images  # noqa: E402
 
 OFFICIAL_TRAIN_IDS = {
     7: 0, 8: 1, 11: 2, 12: 3, 13: 4, 17: 5, 19: 6, 20: 7, 21: 8, 22: 9, 23: 10, 24: 11, 25: 12,
     26: 13, 27: 14, 28: 15, 31: 16, 32: 17, 33: 18}
 """Id -> train id of labels.py in Cityscapes' own scripts; all others are ignored."""
+
+
+def labelled_images(data, space):
+    """List the images of one data set as a run with that label space holds them out."""
+    source, = held_out_sources(TrainingConfig('any', space.name, (), held_out=(data,)), space)
+    return source.images
 
 
 def _put(file: Path, *ids: int) -> None:

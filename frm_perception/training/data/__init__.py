@@ -19,7 +19,5 @@ from frm_perception.training.data.samples import Samples
 from frm_perception.training.data.sources import Source
 from frm_perception.training.data.sources import collect
 from frm_perception.training.data.sources import held_out_sources
-from frm_perception.training.data.sources import labelled_images
 
-__all__ = ['DataError', 'LabelledImage', 'Samples', 'Source', 'collect', 'held_out_sources',
-           'labelled_images']
+__all__ = ['DataError', 'LabelledImage', 'Samples', 'Source', 'collect', 'held_out_sources']

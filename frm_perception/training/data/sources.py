@@ -34,7 +34,6 @@ from frm_perception.media.labelled_images import DataError
 from frm_perception.media.labelled_images import LabelledImage
 from frm_perception.media.labelled_images import LabelledSet
 from frm_perception.training.config import Data
-from frm_perception.training.config import LabelledData
 from frm_perception.training.config import RenderedData
 from frm_perception.training.config import TrainingConfig
 from frm_perception.training.config import UnlabelledData
@@ -108,18 +107,6 @@ def held_out_sources(config: TrainingConfig, space: LabelSpace, cache: Path | No
     refuse(problems + check([listing.labelled_set() for listing, _ in found],
                             Reader(cache)))
     return [Source(1.0, listing.images, table) for listing, table in found]
-
-
-def labelled_images(data: LabelledData, space: LabelSpace) -> list[LabelledImage]:
-    """
-    List the images of one data set, after reading every file of it once.
-
-    :param space: of the labels, where the data set does not say.
-    :raises DataError: see :func:`collect`.
-    """
-    listing = list_labelled(data, space)
-    refuse(check([listing.labelled_set()], Reader(None)))
-    return listing.images
 
 
 def _listed(sources: Sequence[Data], space: LabelSpace, cache: Path | None,
