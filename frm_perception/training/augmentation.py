@@ -15,6 +15,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +35,7 @@ class Augmentation:
     """Scale, crop, flip and photometric distortion, as a configuration says."""
 
     def __init__(self, config: AugmentationConfig) -> None:
-        self._config = config
+        self.config = config
 
     def __call__(self, image: Image, labels: Image, random: Random) -> tuple[Image, Image]:
         """
@@ -47,12 +49,12 @@ class Augmentation:
         if random.random() < 0.5:
             image, labels = image[:, ::-1], labels[:, ::-1]
         image, labels = np.ascontiguousarray(image), np.ascontiguousarray(labels)
-        if random.random() < self._config.photometric:
+        if random.random() < self.config.photometric:
             image = distort(image, random)
         return image, labels
 
     def _scale(self, image: Image, labels: Image, random: Random) -> tuple[Image, Image]:
-        config = self._config
+        config = self.config
         scale = np.exp(random.uniform(np.log(config.min_scale), np.log(config.max_scale)))
         scale *= config.height / image.shape[0]
         stretch = np.exp(random.uniform(-0.12, 0.12))
@@ -65,7 +67,7 @@ class Augmentation:
             labels, size, interpolation=cv2.INTER_NEAREST)
 
     def _crop(self, image: Image, labels: Image, random: Random) -> tuple[Image, Image]:
-        height, width = self._config.height, self._config.width
+        height, width = self.config.height, self.config.width
         out = np.full((height, width, 3), PADDING, np.uint8)
         out_labels = np.full((height, width), IGNORE, np.uint8)
         from_y, to_y, rows = _place(image.shape[0], height, random)
@@ -75,6 +77,18 @@ class Augmentation:
         out_labels[to_y:to_y + rows, to_x:to_x + columns] = (
             labels[from_y:from_y + rows, from_x:from_x + columns])
         return out, out_labels
+
+
+def paste(image: Image, labels: Image, other: Image, other_labels: Image,
+          classes: Sequence[int]) -> None:
+    """
+    Copy the pixels of some classes from another crop, with their labels.
+
+    :param image: (H, W, 3) uint8 RGB; changed. :param labels: (H, W) uint8; changed.
+    :param other: of the same size, with ``other_labels``.
+    """
+    taken = np.isin(other_labels, classes)
+    image[taken], labels[taken] = other[taken], other_labels[taken]
 
 
 def _place(source: int, target: int, random: Random) -> tuple[int, int, int]:

@@ -161,6 +161,10 @@ class AugmentationConfig:
     :param height: rows of a crop, a multiple of 32, for CGRSeg's heads of 64.
     :param min_scale: smallest image height over the crop's height; ``max_scale``: largest.
     :param photometric: share of the crops whose colours, light and sharpness are changed.
+    :param paste: share of the crops into which all pixels of some classes are copied from
+        another crop, after ClassMix (Olsson et al., WACV 2021, arXiv 2007.07936); it takes the
+        classes by chance, here they are named.
+    :param pasted: those classes.
     """
 
     height: int = 352
@@ -168,6 +172,8 @@ class AugmentationConfig:
     min_scale: float = 0.7
     max_scale: float = 2.0
     photometric: float = 1.0
+    paste: float = 0.0
+    pasted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

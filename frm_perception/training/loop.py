@@ -39,6 +39,7 @@ from tqdm import tqdm
 from frm_perception.evaluation.metrics import ConfusionMatrix
 from frm_perception.evaluation.record import provenance
 from frm_perception.labels import IGNORE
+from frm_perception.labels import LabelSpace
 from frm_perception.networks import SegmentationNetwork
 from frm_perception.networks import build
 from frm_perception.networks.backbones.mobilenetv2 import MobileNetV2
@@ -82,6 +83,7 @@ class Run:
             raise ValueError(f'batch is {config.batch}; it must divide by the '
                              f'{processes.count()} processes')
         self.space = find_label_space(config.label_space)
+        _check_class_names(config, self.space)
         torch.manual_seed(config.seed)
         # Before the data, which may take minutes to prepare.
         network = build(config.network, len(self.space.classes))
@@ -94,7 +96,8 @@ class Run:
             # Reads what is held out too, so that all that is wrong is named at once.
             sources, targets = collect(config, self.space, cache)
             self.held_out = held_out_sources(config, self.space, cache)
-        self.samples = Samples(sources, Augmentation(config.augmentation), config.seed)
+        pasted = [self.space.classes.index(name) for name in config.augmentation.pasted]
+        self.samples = Samples(sources, Augmentation(config.augmentation), config.seed, pasted)
         if not self.checkpoint.exists() and config.start:
             self._start(network)
         # Channels-last is several times faster on CPUs with bfloat16.
@@ -297,6 +300,15 @@ def train(config: TrainingConfig, folder: Path, cache: Path) -> Path:
         return run.checkpoint
     finally:
         processes.leave()
+
+
+def _check_class_names(config: TrainingConfig, space: LabelSpace) -> None:
+    for where, names in (('loss: class_weights', config.loss.class_weights),
+                         ('augmentation: pasted', config.augmentation.pasted)):
+        unknown = sorted(set(names) - set(space.classes))
+        if unknown:
+            raise ValueError(f'{where}: label space {space.name!r} has no class {unknown[0]!r}; '
+                             f'it has {", ".join(space.classes)}')
 
 
 def _check_crop(network: SegmentationNetwork, config: TrainingConfig) -> None:

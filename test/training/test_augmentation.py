@@ -23,6 +23,7 @@ from frm_perception.labels import IGNORE
 from frm_perception.training.augmentation import PADDING
 from frm_perception.training.augmentation import Augmentation
 from frm_perception.training.augmentation import distort
+from frm_perception.training.augmentation import paste
 from frm_perception.training.config import AugmentationConfig
 
 
@@ -67,3 +68,13 @@ def test_distortion_survives_black_and_white(value):
     image = np.full((64, 64, 3), value, np.uint8)
     for seed in range(30):
         assert distort(image, np.random.default_rng(seed)).shape == image.shape
+
+
+def test_only_the_pixels_of_the_named_classes_are_pasted():
+    image, labels = np.full((2, 3, 3), 7, np.uint8), np.zeros((2, 3), np.uint8)
+    other = np.arange(18, dtype=np.uint8).reshape(2, 3, 3)
+    paste(image, labels, other, np.array([[1, 2, 3], [IGNORE, 3, 0]], np.uint8), (1, 3))
+    assert labels.tolist() == [[1, 0, 3], [0, 3, 0]]
+    taken = labels > 0
+    assert np.array_equal(image[taken], other[taken])
+    assert (image[~taken] == 7).all()

@@ -173,12 +173,22 @@ def test_sample_n_is_the_same_whatever_was_drawn_before(sources):
 
 
 def test_sources_are_drawn_by_their_weights(sources):
-    def keep(image, labels, random):
-        return image, labels
-
-    samples = Samples(sources, keep, seed=0)
-    bright = sum(bool((samples[index][0] >= 200).all()) for index in range(400))
+    plain = Augmentation(AugmentationConfig(32, 32, 1.0, 1.0, photometric=0))
+    samples = Samples(sources, plain, seed=0)
+    bright = sum(bool((samples[index][0] >= 200).any()) for index in range(400))
     assert 60 < bright < 140  # of 400, one in four; 4.6 standard deviations
+
+
+@pytest.mark.parametrize(('share', 'pasted', 'changed'), [
+    (0.0, [3], False), (1.0, [2], False), (1.0, [3], True)])
+def test_pixels_of_pasted_classes_come_from_another_sample(sources, share, pasted, changed):
+    def images(share):
+        config = AugmentationConfig(32, 32, 1.0, 1.0, photometric=0.0, paste=share)
+        samples = Samples(sources, Augmentation(config), seed=0, pasted=pasted)
+        return torch.stack([samples[index][0] for index in range(20)])
+
+    # All pixels of these images are of class 3.
+    assert torch.equal(images(0.0), images(share)) is not changed
 
 
 def test_samples_hold_targets_and_not_the_ids_of_files(tmp_path):

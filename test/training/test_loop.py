@@ -278,6 +278,14 @@ def test_a_crop_that_the_network_does_not_take_is_refused_before_anything_is_rea
             tmp_path / 'run', tmp_path, CPU)
 
 
+@pytest.mark.parametrize('changes', [
+    {'loss': LossConfig(class_weights={'bycicle': 2.0})},
+    {'augmentation': AugmentationConfig(64, 64, paste=0.5, pasted=('bycicle',))}])
+def test_a_class_that_the_label_space_lacks_is_refused(config, tmp_path, changes):
+    with pytest.raises(ValueError, match="no class 'bycicle'; it has sky, building"):
+        Run(replace(config, **changes), tmp_path / 'run', tmp_path, CPU)
+
+
 def test_a_folder_of_another_configuration_is_refused(config, tmp_path):
     Run(config, tmp_path / 'run', tmp_path, CPU).save()
     with pytest.raises(ValueError, match='another seed, iterations'):
