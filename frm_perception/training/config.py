@@ -293,6 +293,12 @@ def parse_config(content: Any, where: str) -> TrainingConfig:
     if not 0 < config.augmentation.min_scale <= config.augmentation.max_scale:
         raise ValueError(f'{where}: augmentation: min_scale must be positive and no more than '
                          'max_scale')
+    for key in ('photometric', 'paste'):
+        if not 0 <= (share := getattr(config.augmentation, key)) <= 1:
+            raise ValueError(f'{where}: augmentation: {key} is {share}; it is a share, 0 to 1')
+    if (config.augmentation.paste > 0) != bool(config.augmentation.pasted):
+        raise ValueError(f'{where}: augmentation: paste and pasted go together: how often, and '
+                         'which classes')
     if any(source.weight <= 0 for source in config.sources):
         raise ValueError(f'{where}: sources: every weight must be positive; leave a source out '
                          'by removing it')

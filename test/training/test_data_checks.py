@@ -31,12 +31,6 @@ from frm_perception.training.data import collect  # noqa: E402
 from frm_perception.training.data import held_out_sources  # noqa: E402
 
 
-def labelled_images(data, space):
-    """List the images of one data set as a run with that label space holds them out."""
-    source, = held_out_sources(TrainingConfig('any', space.name, (), held_out=(data,)), space)
-    return source.images
-
-
 def _folder(root: Path, count: int = 3, seed: int = 0) -> FolderData:
     random = np.random.default_rng(seed)
     for name in ('images', 'labels'):
@@ -88,7 +82,7 @@ def test_only_the_first_problems_are_named_and_the_others_counted(tmp_path):
     for index in range(25):
         (tmp_path / f'labels/A_{index}.png').unlink()
     with pytest.raises(DataError, match='labels missing: 25') as error:
-        labelled_images(data, CAMVID)
+        held_out_sources(_config(held_out=(data,)), CAMVID)
     assert str(error.value).count('there is no such file') == 20
     assert str(error.value).endswith('and 5 more')
 

@@ -39,12 +39,6 @@ OFFICIAL_TRAIN_IDS = {
 """Id -> train id of labels.py in Cityscapes' own scripts; all others are ignored."""
 
 
-def labelled_images(data, space):
-    """List the images of one data set as a run with that label space holds them out."""
-    source, = held_out_sources(TrainingConfig('any', space.name, (), held_out=(data,)), space)
-    return source.images
-
-
 def _put(file: Path, *ids: int) -> None:
     """Write a 16x16 image; with ids, a label image that holds just these."""
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -59,8 +53,12 @@ def _meaning(data, space=CITYSCAPES):
     return held_out_sources(config, space)[0]
 
 
+def _images(data, space):
+    return _meaning(data, space).images
+
+
 def _names(data, space=CAMVID):
-    return [item.image.stem for item in labelled_images(data, space)]
+    return [item.image.stem for item in _images(data, space)]
 
 
 def _cityscapes(root: Path, kind: str = 'labelIds', ids: tuple[int, ...] = (7, 26)) -> Path:
@@ -72,7 +70,7 @@ def _cityscapes(root: Path, kind: str = 'labelIds', ids: tuple[int, ...] = (7, 2
 
 
 def test_cityscapes_is_found_city_by_city(tmp_path):
-    images = labelled_images(CityscapesData(str(_cityscapes(tmp_path))), CITYSCAPES)
+    images = _images(CityscapesData(str(_cityscapes(tmp_path))), CITYSCAPES)
     assert [item.sequence for item in images] == ['aachen', 'aachen', 'jena']
     for item in images:
         assert item.labels.parent.name == item.image.parent.name
@@ -97,19 +95,19 @@ def test_cityscapes_train_ids_do_not_stand_in_for_single_missing_labels(tmp_path
     _cityscapes(tmp_path, 'labelTrainIds', (0, 13))
     _put(tmp_path / 'gtFine/train/jena/jena_000000_000019_gtFine_labelIds.png', 7)
     with pytest.raises(DataError, match='labels missing: 2'):
-        labelled_images(CityscapesData(str(tmp_path)), CITYSCAPES)
+        _images(CityscapesData(str(tmp_path)), CITYSCAPES)
 
 
 def test_cityscapes_ids_beyond_the_official_ones_are_refused(tmp_path):
     _cityscapes(tmp_path, ids=(7, 34, 90))
     with pytest.raises(DataError, match=r'wrong ids: 3.*\n.*\[34, 90\].*0\.\.33, 255'):
-        labelled_images(CityscapesData(str(tmp_path)), CITYSCAPES)
+        _images(CityscapesData(str(tmp_path)), CITYSCAPES)
 
 
 @pytest.mark.parametrize('kind', [CityscapesData, BDD100KData])
 def test_a_test_split_without_labels_is_refused_before_anything_is_read(tmp_path, kind):
     with pytest.raises(DataError, match="'test' are not published; use 'train' or 'val'"):
-        labelled_images(kind(str(tmp_path), split='test'), CITYSCAPES)
+        _images(kind(str(tmp_path), split='test'), CITYSCAPES)
 
 
 def _bdd100k(root: Path, images: str, labels: str, ending: str) -> Path:
@@ -139,7 +137,7 @@ def test_bdd100k_images_without_labels_are_counted(tmp_path, layout):
     _bdd100k(tmp_path, *layout)
     _put(tmp_path / layout[0] / 'ffff.jpg')
     with pytest.raises(DataError, match=rf'labels missing: 1\).*\n.*ffff{layout[2]}'):
-        labelled_images(BDD100KData(str(tmp_path), split='val'), CITYSCAPES)
+        _images(BDD100KData(str(tmp_path), split='val'), CITYSCAPES)
 
 
 CAMVID_LAYOUTS = pytest.mark.parametrize('layout', [
@@ -164,7 +162,7 @@ def test_camvid_ids_beyond_void_are_refused(tmp_path, layout):
     _put(tmp_path / layout[0] / '0001TP_1.png')
     _put(tmp_path / layout[1] / '0001TP_1.png', 3, 12)
     with pytest.raises(DataError, match=r"\[12\] are not in label space 'camvid', .*0\.\.11, 255"):
-        labelled_images(CamVidData(str(tmp_path)), CAMVID)
+        _images(CamVidData(str(tmp_path)), CAMVID)
 
 
 @pytest.mark.parametrize(('kind', 'parent'), [
@@ -176,13 +174,13 @@ def test_a_wrong_split_is_refused_with_those_that_are_there(tmp_path, kind, pare
     for folder in ('gtFine/valid', 'labels/sem_seg/masks/valid', 'seg/labels/valid'):
         (tmp_path / folder).mkdir(parents=True)
     with pytest.raises(DataError, match="no split 'valid'; there are .*train, val"):
-        labelled_images(kind(str(tmp_path), split='valid'), CITYSCAPES)
+        _images(kind(str(tmp_path), split='valid'), CITYSCAPES)
 
 
 @pytest.mark.parametrize('kind', [CamVidData, CityscapesData, BDD100KData])
 def test_a_root_that_is_not_there_is_named(tmp_path, kind):
     with pytest.raises(DataError, match="nowhere.* no split 'train'; there is none"):
-        labelled_images(kind(str(tmp_path / 'nowhere')), CITYSCAPES)
+        _images(kind(str(tmp_path / 'nowhere')), CITYSCAPES)
 
 
 @pytest.mark.parametrize(('kind', 'images', 'labels'), [
@@ -194,7 +192,7 @@ def test_a_split_without_images_is_refused(tmp_path, kind, images, labels):
     for folder in (images, labels):
         (tmp_path / folder).mkdir(parents=True)
     with pytest.raises(DataError, match='no images there'):
-        labelled_images(kind(str(tmp_path)), CITYSCAPES)
+        _images(kind(str(tmp_path)), CITYSCAPES)
 
 
 @pytest.mark.parametrize(('kind', 'image'), [
@@ -204,7 +202,7 @@ def test_a_split_without_images_is_refused(tmp_path, kind, images, labels):
 def test_a_folder_of_labels_that_is_not_there_is_named_once(tmp_path, kind, image):
     _put(tmp_path / image)
     with pytest.raises(DataError, match='no such folder; the labels of .* are expected there'):
-        labelled_images(kind(str(tmp_path)), CITYSCAPES)
+        _images(kind(str(tmp_path)), CITYSCAPES)
 
 
 @pytest.fixture
@@ -227,12 +225,12 @@ def test_whole_sequences_are_chosen_or_left_out(folder):
 
 def test_a_sequence_that_is_not_there_is_refused_with_those_that_are(folder):
     with pytest.raises(DataError, match='sequences Z; there are A, B'):
-        labelled_images(_data(folder, sequences=('A', 'Z')), CAMVID)
+        _images(_data(folder, sequences=('A', 'Z')), CAMVID)
 
 
 def test_an_empty_choice_is_refused(folder):
     with pytest.raises(DataError, match='no images are left'):
-        labelled_images(_data(folder, without=('A', 'B')), CAMVID)
+        _images(_data(folder, without=('A', 'B')), CAMVID)
 
 
 def test_what_is_no_image_is_passed_over(folder):
@@ -264,16 +262,16 @@ def test_a_folder_may_name_a_file_of_a_label_space(folder):
     assert (table[4:] == IGNORE).all()
     _put(folder / 'labels' / 'B_1.png', 4)
     with pytest.raises(DataError, match=r"\[4\] are not in label space 'own', .* 0\.\.3, 9, 255"):
-        labelled_images(data, CITYSCAPES)
+        _images(data, CITYSCAPES)
 
 
 @pytest.mark.parametrize(('name', 'complaint'), [
     ('kitti', "label_space: no label space 'kitti'"), ('nowhere.yaml', 'cannot read nowhere')])
 def test_a_label_space_that_is_not_there_is_named_with_the_folder(folder, name, complaint):
     with pytest.raises(DataError, match=rf'images: label_space: .*{complaint[13:]}'):
-        labelled_images(_data(folder, label_space=name), CAMVID)
+        _images(_data(folder, label_space=name), CAMVID)
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(DataError, match='images: there is no such folder'):
-        labelled_images(_data(tmp_path), CAMVID)
+        _images(_data(tmp_path), CAMVID)
