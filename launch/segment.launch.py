@@ -67,8 +67,8 @@ PARAMETERS = (
                     f'{FROM_FILE}'),
     DeclareLaunchArgument(
         'backbone', default_value='',
-        description="Backbone that the model must have, or auto: the folder's default. "
-                    f'{FROM_FILE}'),
+        description="Backbone that the model must have, or its bundle's name; auto: the folder's "
+                    f'default. {FROM_FILE}'),
     DeclareLaunchArgument(
         'resolution', default_value='',
         description="Size of the network's input, HEIGHTxWIDTH such as 384x640, or auto. "

@@ -139,8 +139,9 @@ SPECS: Mapping[str, ParameterSpec] = {
         'a path, or empty for the models that came with the package', lambda _: True),
     'backbone': ParameterSpec(
         'auto',
-        'Backbone that the model must have. Configure lists those that are there if it is not.',
-        "auto (the default that model_dir names), or a backbone's name",
+        'Backbone that the model must have, or the model itself by the name of its bundle. '
+        'Configure lists those that are there if it is not.',
+        "auto (the default that model_dir names), a backbone's name, or a bundle's",
         lambda v: bool(_NAME.fullmatch(v))),
     'resolution': ParameterSpec(
         'auto',

@@ -193,8 +193,8 @@ def find_bundle(models_dir: Path, backbone: str = 'auto', precision: str = 'fp32
     Choose a bundle of ``models_dir``: a folder of bundles, or a bundle itself.
 
     :param backbone: 'auto' takes the bundle that ``default.yaml`` names, or the only one there
-        is; a name takes the bundle with that backbone and precision (the default one where
-        several match).
+        is; a bundle's name takes that one; a backbone's name takes the bundle with that backbone
+        and precision (the default one where several match).
     :raises BundleError: nothing matches, or several do; the message lists what is there and the
         commands that would make the missing one.
     """
@@ -213,8 +213,10 @@ def find_bundle(models_dir: Path, backbone: str = 'auto', precision: str = 'fp32
             return bundle
         bundles, broken = _load_all(models_dir)
     matching = [bundle for bundle in bundles
-                if backbone in ('auto', bundle.backbone) and precision in bundle.precisions]
-    preferred = [bundle for bundle in matching if bundle.folder.name == default]
+                if backbone in ('auto', bundle.backbone, bundle.folder.name)
+                and precision in bundle.precisions]
+    preferred = ([bundle for bundle in matching if bundle.folder.name == backbone]
+                 or [bundle for bundle in matching if bundle.folder.name == default])
     if len(preferred or matching) == 1:
         return (preferred or matching)[0]
     wanted = f'precision {precision!r}'
@@ -223,8 +225,8 @@ def find_bundle(models_dir: Path, backbone: str = 'auto', precision: str = 'fp32
     if matching:
         raise BundleError(
             f'several bundles in {models_dir} have {wanted}: '
-            f'{", ".join(bundle.folder.name for bundle in matching)}. Give the folder of the one '
-            f'you mean, or name it in {models_dir / DEFAULT} (default: NAME).')
+            f'{", ".join(bundle.folder.name for bundle in matching)}. Give one of these names as '
+            f'the backbone, or name one in {models_dir / DEFAULT} (default: NAME).')
     there = [f'  {bundle.folder.name}: backbone {bundle.backbone}, '
              f'precision {", ".join(bundle.precisions)}' for bundle in bundles]
     raise BundleError('\n'.join([

@@ -216,6 +216,16 @@ def test_of_several_matching_the_default_is_taken(tmp_path: Path) -> None:
         find_bundle(tmp_path, 'van_b0')
 
 
+def test_a_bundle_is_found_by_its_name_among_several_with_its_backbone(tmp_path: Path) -> None:
+    write_tiny_bundle(tmp_path, 'one', 'van_b0')
+    write_tiny_bundle(tmp_path, 'two', 'van_b0')
+    assert find_bundle(tmp_path, 'one').name == 'one'
+    write_tiny_bundle(tmp_path, 'van_b0', 'van_b1')
+    assert find_bundle(tmp_path, 'van_b0').backbone == 'van_b1'
+    with pytest.raises(BundleError, match="backbone 'one' with precision 'int8'"):
+        find_bundle(tmp_path, 'one', 'int8')
+
+
 def test_a_default_is_needed_only_to_choose_between_several(tmp_path: Path) -> None:
     write_tiny_bundle(tmp_path, 'one', 'van_b0')
     (tmp_path / 'default.yaml').unlink()
