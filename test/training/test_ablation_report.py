@@ -13,7 +13,9 @@
 # limitations under the License.
 """What an ablation's figures are, and what is concluded from them."""
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,6 +28,7 @@ from frm_perception.training.ablation_report import paired_difference
 from frm_perception.training.ablation_report import spread
 from frm_perception.training.ablation_report import table
 
+DOCS = Path(__file__).parents[2] / 'docs'
 CLASSES = ('road', 'car')
 MEAN_IOU = {'ours': (0.50, 0.54, 0.52), 'worse': (0.48, 0.50, 0.49),
             'better': (0.55, 0.58, 0.57), 'alike': (0.48, 0.55, 0.47)}
@@ -118,3 +121,11 @@ def test_half_an_ablation_is_told_as_such():
     begun['runs'][0]['commit'] = 'older'
     assert 'Some runs are of commit older.' in description(begun)
     assert '| -      ' in table(_results(seeds=()))
+
+
+def test_the_page_shows_what_the_file_has():
+    results = json.loads((DOCS / 'ablation.json').read_text(encoding='utf-8'))
+    page = (DOCS / 'ablation.md').read_text(encoding='utf-8')
+    assert len(results['runs']) == results['planned_runs']
+    for text in (description, table, findings):
+        assert text(results) in page
