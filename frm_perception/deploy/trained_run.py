@@ -30,10 +30,12 @@ from frm_perception.deploy.validation import HeldOutImage
 from frm_perception.deploy.validation import held_out_images
 from frm_perception.labels import LabelSpace
 from frm_perception.networks import SegmentationNetwork
+from frm_perception.runtime.bundle import Bundle
 from frm_perception.runtime.label_space_file import find_label_space
 from frm_perception.training.checkpoint import load_average
 from frm_perception.training.checkpoint import read_checkpoint
 from frm_perception.training.config import TrainingConfig
+from frm_perception.training.config import parse_config
 
 SAME_RECIPE = ('network', 'label_space', 'loss', 'augmentation', 'optimiser')
 """Keys of a configuration that runs of one recipe have in common."""
@@ -47,6 +49,7 @@ class Ancestor:
     A run that another one began with or learned from.
 
     :param role: 'start' or 'teacher'.
+    :param checkpoint: its file, or the folder of the bundle that it was exported to.
     :param sources: what it was trained on; None where its checkpoint is not there any more.
     """
 
@@ -153,15 +156,19 @@ def _ancestors(config: TrainingConfig, known: set[Path]) -> Iterator[Ancestor]:
     for role, name in (('start', config.start),
                        ('teacher', distillation.teacher if distillation else '')):
         file = Path(name)
-        if file.suffix != '.pt' or file.resolve() in known:
+        if not name or file.suffix == '.tflite' or file.resolve() in known:
             continue
         known.add(file.resolve())
         if not file.exists():
             yield Ancestor(role, file, None)
             continue
-        before, _ = read_checkpoint(file)
+        before = _config_of_bundle(file) if file.is_dir() else read_checkpoint(file)[0]
         yield Ancestor(role, file, data_sources(before))
         yield from _ancestors(before, known)
+
+
+def _config_of_bundle(folder: Path) -> TrainingConfig:
+    return parse_config(Bundle.load(folder).training.get('config'), str(folder))
 
 
 def _flat(content: Mapping[str, Any], before: str = '') -> dict[str, Any]:

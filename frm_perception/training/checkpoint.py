@@ -16,11 +16,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from frm_perception.networks import SegmentationNetwork
 from frm_perception.networks import build
@@ -67,20 +69,18 @@ def load_average(file: Path) -> tuple[SegmentationNetwork, TrainingConfig, dict[
     return network.eval(), config, state
 
 
-def take_over(network: SegmentationNetwork, file: Path) -> int:
+def take_over(network: SegmentationNetwork, start: Mapping[str, Tensor], where: str) -> None:
     """
-    Copy from another run's averaged network everything of the same name and shape.
+    Copy from another network's state everything of the same name and shape.
 
-    :return: how many of the network's tensors were copied.
-    :raises ValueError: the file is not a checkpoint, or its backbone is another one.
+    :param where: what messages call the other network.
+    :raises ValueError: its backbone is another one.
     """
-    average = read_checkpoint(file)[1]['average']
     own = network.state_dict()
-    same = {name: value for name, value in average.items()
+    same = {name: value for name, value in start.items()
             if name in own and own[name].shape == value.shape}
     missing = [name for name in own if name.startswith('backbone.') and name not in same]
     if missing:
-        raise ValueError(f'{file}: its backbone is another one: no {missing[0]} of shape '
+        raise ValueError(f'{where}: its backbone is another one: no {missing[0]} of shape '
                          f'{tuple(own[missing[0]].shape)}')
     network.load_state_dict({**own, **same})
-    return len(same)

@@ -237,7 +237,8 @@ class TrainingConfig:
     :param network: a name that ``frm networks`` lists, or any HEAD-BACKBONE.
     :param label_space: of the classes to tell apart: a known name or a YAML file.
     :param start: weights to begin with: MobileNetV2's TFLite file, or ``checkpoint.pt`` of
-        another run, of which everything of the same name and shape is taken; empty is random.
+        another run or the folder of a model bundle, of which everything of the same name and
+        shape is taken; empty is random.
     :param held_out: labelled images to measure on, never trained on.
     :param batch: images of an iteration, over all processes.
     :param precision: of the convolutions; the attention's softmax is always in float32.

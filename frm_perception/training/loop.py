@@ -58,6 +58,7 @@ from frm_perception.training.journal import Journal
 from frm_perception.training.journal import RunningIoU
 from frm_perception.training.objective import Objective
 from frm_perception.training.objective import normalised
+from frm_perception.training.pretrained import load_bundle
 from frm_perception.training.pretrained import load_mobilenetv2
 from frm_perception.training.stop_request import StopRequest
 
@@ -125,13 +126,16 @@ class Run:
     def _start(self, network: SegmentationNetwork) -> None:
         start = Path(self.config.start)
         if start.suffix == '.pt':
-            take_over(network, start)
+            take_over(network, read_checkpoint(start)[1]['average'], str(start))
+            return
+        images = torch.stack([self.samples[index][0] for index in range(32)]).float()
+        if start.is_dir():
+            take_over(network, load_bundle(start, images).state_dict(), str(start))
             return
         backbone = network.backbone
         if not isinstance(backbone, MobileNetV2):
             raise ValueError(f'start: {start} is MobileNetV2; {self.config.network} has another '
                              'backbone')
-        images = torch.stack([self.samples[index][0] for index in range(32)]).float()
         load_mobilenetv2(backbone, start, images)
 
     def _teacher(self) -> SegmentationNetwork | None:
@@ -280,7 +284,7 @@ class Run:
         self.average.eval()
         with torch.no_grad():
             x = torch.from_numpy(resized).permute(2, 0, 1)[None].to(self.device)
-            logits = self.average(normalised(self.average, x))
+            logits = self.average(normalised(self.average.backbone, x))
             logits = functional.interpolate(logits, image.shape[:2], mode='bilinear')
         labels: NDArray[np.uint8] = logits[0].argmax(0).byte().cpu().numpy()
         return labels

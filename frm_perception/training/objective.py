@@ -23,6 +23,7 @@ from torch import nn
 
 from frm_perception.labels import LabelSpace
 from frm_perception.networks import SegmentationNetwork
+from frm_perception.networks.backbones.backbone import Backbone
 from frm_perception.networks.layers import conv_norm_relu
 from frm_perception.training.config import LossConfig
 from frm_perception.training.losses import CrossEntropy
@@ -72,7 +73,7 @@ class Objective(nn.Module):
         """
         config = self.config
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.bf16):
-            features = self.network.backbone(normalised(self.network, images))
+            features = self.network.backbone(normalised(self.network.backbone, images))
             fused = self.network.head.decode(features)
             logits = self.network.head.classify(fused)
             auxiliary = self.auxiliary(features[_AUXILIARY_LEVEL]) if config.auxiliary else None
@@ -90,12 +91,12 @@ class Objective(nn.Module):
         teacher = self._teacher[0]
         with torch.no_grad(), torch.autocast(images.device.type, torch.bfloat16,
                                              enabled=self.bf16):
-            logits: Tensor = teacher(normalised(teacher, images))
+            logits: Tensor = teacher(normalised(teacher.backbone, images))
         return logits
 
 
-def normalised(network: SegmentationNetwork, images: Tensor) -> Tensor:
-    """(B, 3, H, W) uint8 RGB -> floats as the network's backbone expects them, channels last."""
+def normalised(backbone: Backbone, images: Tensor) -> Tensor:
+    """(B, 3, H, W) RGB 0..255 -> floats as the backbone expects them, channels last."""
     mean, std = (torch.tensor(values, device=images.device)[:, None, None]
-                 for values in (network.backbone.mean, network.backbone.std))
+                 for values in (backbone.mean, backbone.std))
     return ((images - mean) / std).contiguous(memory_format=torch.channels_last)

@@ -11,11 +11,20 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""ImageNet-trained start of MobileNetV2, read from the int8 TFLite file that is public."""
+"""
+Weights to begin a training with, from files whose batch normalisation is folded away.
+
+These are the public int8 TFLite file of an ImageNet-trained MobileNetV2, and model bundles. As
+they stand, training would normalise what is already scaled; so every normalisation layer gets the
+statistics that images of the training show before it, and the scale and shift that undo them: in
+evaluation mode the network computes exactly what the file does, and in training mode nearly the
+same.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +33,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch import nn
 
+from frm_perception.networks import SegmentationNetwork
+from frm_perception.networks import build
 from frm_perception.networks.backbones.mobilenetv2 import ConvNorm
 from frm_perception.networks.backbones.mobilenetv2 import InvertedResidual
 from frm_perception.networks.backbones.mobilenetv2 import MobileNetV2
+from frm_perception.networks.exported import load_exported
+from frm_perception.networks.exported import only_add
+from frm_perception.runtime.bundle import Bundle
+from frm_perception.training.objective import normalised
 
 
 class _QuantisedTensors:
@@ -52,12 +67,7 @@ class _QuantisedTensors:
 
 def load_mobilenetv2(backbone: MobileNetV2, file: Path, images: Tensor) -> None:
     """
-    Load the weights and split the folded normalisation off again.
-
-    The file's batch normalisation is folded into its convolutions. As it stands, training would
-    normalise what is already scaled; so every normalisation layer gets the statistics that
-    ``images`` show before it, and the scale and shift that undo them: in evaluation mode the
-    network computes exactly what the file does, and in training mode nearly the same.
+    Load the weights of the TFLite file and split the folded normalisation off again.
 
     :param images: (B, 3, H, W) float32, RGB 0..255, of the kind that training will see.
     :raises ValueError: the file is not MobileNetV2 1.0.
@@ -65,19 +75,33 @@ def load_mobilenetv2(backbone: MobileNetV2, file: Path, images: Tensor) -> None:
     tensors = _QuantisedTensors(file)
     with torch.no_grad():
         for name, bias_suffix, layer in _layers(backbone):
-            conv, norm = layer.conv, layer.norm
+            conv = layer.conv
             weight = tensors.read(f'{name}/weights_quant/FakeQuantWithMinMaxVars')
             # TFLite keeps (out, h, w, in), and (1, h, w, channels) for depthwise convolutions.
             axes = (3, 0, 1, 2) if conv.groups > 1 else (0, 3, 1, 2)
             conv.weight.copy_(torch.from_numpy(weight.transpose(axes)))
-            norm.weight.fill_(1.0)
-            norm.bias.copy_(torch.from_numpy(tensors.read(f'{name}/{bias_suffix}')))
-            assert norm.running_mean is not None and norm.running_var is not None
-            norm.running_mean.zero_()
-            norm.running_var.fill_(1.0 - norm.eps)
-        mean = torch.tensor(backbone.mean)[:, None, None]
-        std = torch.tensor(backbone.std)[:, None, None]
-        _split_normalisation(backbone, (images - mean) / std)
+            only_add(layer.norm, torch.from_numpy(tensors.read(f'{name}/{bias_suffix}')))
+    norms = [layer.norm for _, _, layer in _layers(backbone)]
+    _split_normalisation(backbone, norms, normalised(backbone, images))
+
+
+def load_bundle(folder: Path, images: Tensor) -> SegmentationNetwork:
+    """
+    Return the network of a model bundle, ready to be trained further.
+
+    :param images: as for :func:`load_mobilenetv2`.
+    :raises BundleError: the bundle is damaged.
+    :raises ValueError: its fp32 file does not hold the network's weights one by one.
+    """
+    bundle = Bundle.load(folder)
+    network = build(bundle.network, len(bundle.label_space.classes))
+    try:
+        norms = load_exported(network, bundle.verified_model('fp32'))
+    except ValueError as error:
+        raise ValueError(f'cannot begin with {folder}: its fp32 model {error}. Begin with '
+                         'the checkpoint.pt that it was exported from.') from error
+    _split_normalisation(network, norms, normalised(network.backbone, images))
+    return network
 
 
 def _layers(backbone: MobileNetV2) -> Iterator[tuple[str, str, ConvNorm]]:
@@ -93,20 +117,24 @@ def _layers(backbone: MobileNetV2) -> Iterator[tuple[str, str, ConvNorm]]:
             yield f'{prefix}/{kind}', suffix, layer
 
 
-def _split_normalisation(backbone: MobileNetV2, images: Tensor) -> None:
+@torch.no_grad()
+def _split_normalisation(network: nn.Module, norms: Sequence[nn.BatchNorm2d], images: Tensor
+                         ) -> None:
+    """
+    Give normalisations that only shift their statistics, and what undoes them.
+
+    :param images: (B, 3, H, W) float32, normalised as the network expects.
+    """
     def split(norm: nn.Module, inputs: tuple[Tensor]) -> None:
         assert isinstance(norm, nn.BatchNorm2d)
         assert norm.running_mean is not None and norm.running_var is not None
         variance, mean = torch.var_mean(inputs[0], dim=(0, 2, 3))
-        # A channel that the images never excite keeps its folded form.
-        live = variance > 1e-4
-        norm.weight.copy_(torch.where(live, (variance + norm.eps).sqrt(), norm.weight))
-        norm.bias.add_(torch.where(live, mean, 0.0))
-        norm.running_mean.copy_(torch.where(live, mean, norm.running_mean))
-        norm.running_var.copy_(torch.where(live, variance, norm.running_var))
+        norm.weight.copy_((variance + norm.eps).sqrt())
+        norm.bias.add_(mean)
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance)
 
-    handles = [layer.norm.register_forward_pre_hook(split)
-               for _, _, layer in _layers(backbone)]
-    backbone.eval()(images)
+    handles = [norm.register_forward_pre_hook(split) for norm in norms]
+    network.eval()(images)
     for handle in handles:
         handle.remove()

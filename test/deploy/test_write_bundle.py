@@ -289,6 +289,18 @@ def test_images_that_the_start_was_trained_on_are_counted_as_seen(
     assert '2 of the 2 images were not unseen' in (tmp_path / 'made' / 'README.md').read_text()
 
 
+def test_images_that_a_bundle_to_begin_with_was_trained_on_are_counted_as_seen(
+        held, data, half, tmp_path, monkeypatch):
+    _exported(monkeypatch, half)
+    start = tmp_path / 'start'
+    write_bundle(held, start, COMMAND, size=SIZE)
+    config = tiny_config(data, DRIVES[2:], start=str(start))
+    checkpoint = train_tiny(config, tmp_path / 'run', 0)
+    manifest = write_bundle(checkpoint, tmp_path / 'made', COMMAND, size=SIZE)
+    assert manifest['precisions']['fp32']['accuracy']['seen_before'] == 2
+    assert manifest['training']['learned_from'][0]['checkpoint'] == str(start)
+
+
 def test_drives_of_which_other_images_were_learned_are_named(data, half, tmp_path, monkeypatch):
     """As CamVid's val, a clip of a drive that is in its train, too."""
     _exported(monkeypatch, half)

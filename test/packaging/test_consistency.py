@@ -37,7 +37,7 @@ LONGEST_MODULE = 400
 MAY_IMPORT = {
     'rclpy': {'ros'}, 'sensor_msgs': {'ros'}, 'std_msgs': {'ros'}, 'diagnostic_msgs': {'ros'},
     'cv_bridge': {'ros'}, 'lifecycle_msgs': {'ros'},
-    'torch': {'networks', 'training', 'deploy'}, 'onnx': {'deploy'},
+    'torch': {'networks', 'training', 'deploy'}, 'onnx': {'networks', 'deploy'},
 }
 """Which rooms of the package may import a library, at the top of a module or inside it."""
 
