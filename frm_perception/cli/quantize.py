@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     """Make, measure and add; 1 if the gate refuses it, 2 if the arguments or the data are bad."""
     from frm_perception.deploy.accuracy_gate import GateError
     from frm_perception.deploy.add_precision import add_precision
-    from frm_perception.runtime.engine import EngineError
+    from frm_perception.runtime.engines import EngineError
     try:
         calibration = _calibration(args)
         accuracy = add_precision(args.bundle, args.precision, _gate_images(args), _limits(args),

@@ -123,20 +123,22 @@ def pass_gate(bundle: Bundle, precision: str, images: GateImages, limits: Limits
 
     Both at the bundle's default resolution; labels are compared at the size of the images.
 
-    :param provider: what the variant is to be computed by; nothing else may do it.
+    :param provider: what the variant is to be computed by; nothing else may do it, and another one
+        than the CPU in no other precision.
     :return: what the manifest says under ``gate``: the figures, of what, and the limits.
     :raises GateError: a limit is not kept.
     :raises ValueError: there are no images, or one cannot be read.
     :raises EngineError: a model does not run, or ``provider`` does not do it.
     """
-    space = bundle.label_space
-    agreement = ConfusionMatrix(space.classes)
+    # The CPU computes any file, and what it computes it in is the file's affair: in the manifest.
+    required = provider != 'cpu'
+    agreement = ConfusionMatrix(bundle.label_space.classes)
     scores = ([SegmentationScore(images.comparison) for _ in range(2)]
               if images.comparison else [])
     count = 0
     with Segmenter.load(bundle, provider='cpu') as full, \
             Segmenter.load(bundle, precision=precision, provider=provider,
-                           require_provider=True) as variant:
+                           require_provider=required) as variant:
         for image, target in tqdm(images.read(), f'fp32 and {precision}', images.count,
                                   unit='image', disable=None):
             both = [segmenter.segment(image) for segmenter in (full, variant)]
@@ -150,8 +152,9 @@ def pass_gate(bundle: Bundle, precision: str, images: GateImages, limits: Limits
         raise ValueError(f'{images.name}: there are no images to compare {precision} with fp32 on')
     figures = {
         'on': images.name, 'images': count, 'resolution': '{}x{}'.format(*info.resolution),
-        'provider': info.provider, 'label_agreement': round(agreement.pixel_accuracy(), 6),
-        **_losses(*scores), 'limits': asdict(limits)}
+        'provider': info.provider, 'computed_in': info.precision_run,
+        'label_agreement': round(agreement.pixel_accuracy(), 6), **_losses(*scores),
+        'limits': asdict(limits)}
     _check(precision, figures, limits)
     return figures
 

@@ -25,7 +25,7 @@ from tqdm import tqdm
 from frm_perception.deploy.quantise import Batch
 from frm_perception.deploy.quantise import Layer
 from frm_perception.deploy.quantise import Quantiser
-from frm_perception.runtime.engine import load_onnxruntime
+from frm_perception.runtime.engines.onnx_runtime import load_onnxruntime
 
 
 def by_harm(quantiser: Quantiser, full: bytes, batches: Sequence[Batch]) -> list[Layer]:

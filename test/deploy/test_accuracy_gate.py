@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The accuracy gate lets through what stays within the limits, and refuses the rest with figures."""
+"""What stays within the limits passes the accuracy gate; the rest is refused with the figures."""
 
 import numpy as np
 import pytest

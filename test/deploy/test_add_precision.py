@@ -13,6 +13,8 @@
 # limitations under the License.
 """One more precision for a bundle: calibrated, measured, and whole or not at all."""
 
+import sys
+
 import numpy as np
 import pytest
 from rosbags.rosbag2 import StoragePlugin
@@ -47,6 +49,7 @@ from frm_perception.media.files import write_image  # noqa: E402
 from frm_perception.media.frames import read_frames  # noqa: E402
 from frm_perception.media.video import VideoWriter  # noqa: E402
 from frm_perception.runtime.bundle import Bundle  # noqa: E402
+from frm_perception.runtime.engines import ProviderError  # noqa: E402
 from frm_perception.runtime.segmenter import Segmenter  # noqa: E402
 from frm_perception.scenes import RenderedDrive  # noqa: E402
 
@@ -108,6 +111,7 @@ def test_layers_that_hurt_are_left_in_32_bits_and_named(tmp_path):
     accuracy = add_precision(folder, 'int8', _images(), DEFAULT_LIMITS['int8'],
                              _calibration(tmp_path / 'frames'))
     assert set(accuracy['in_higher_precision']) == {'wide', 'last'}
+    assert accuracy['gate']['computed_in'] == '2 int8, 2 fp32'
     assert accuracy['gate']['label_agreement'] > 0.99
     model = Bundle.load(folder).verified_model('int8')
     assert _float_convolutions(model) == {'wide', 'last'}
@@ -217,6 +221,33 @@ def test_half_precision_of_a_bundle_is_what_export_makes(exported):
     for weight, its in zip(found.initializer, made.initializer, strict=True):
         assert np.allclose(numpy_helper.to_array(weight), numpy_helper.to_array(its),
                            rtol=0, atol=1.2e-7)
+
+
+def test_bf16_is_the_file_of_fp32_as_openvino_computes_it(exported):
+    pytest.importorskip('openvino', reason='bf16 needs requirements/openvino.txt')
+    before = {file.name for file in exported.iterdir()}
+    try:
+        accuracy = add_precision(exported, 'bf16', _rendered(), Limits(0.97, 0.02, 0.02))
+    except ProviderError as error:
+        assert 'bf16' in str(error)
+        pytest.skip('this processor does not compute in bf16')
+    bundle = Bundle.load(exported)
+    assert bundle.entry('bf16').file == 'fp32.onnx'
+    assert bundle.entry('bf16').sha256 == bundle.entry('fp32').sha256
+    assert bundle.entry('bf16').accuracy == accuracy
+    assert (accuracy['gate']['provider'], accuracy['gate']['computed_in']) == ('openvino', 'bf16')
+    assert {file.name for file in exported.iterdir()} == before
+    assert '### 16 bits with the range of 32' in (exported / 'README.md').read_text()
+    with Segmenter.load(bundle, precision='bf16', provider='openvino') as segmenter:
+        assert segmenter.info.precision_run == 'bf16'
+
+
+def test_bf16_without_openvino_is_refused_and_nothing_is_written(exported, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'openvino', None)
+    before = _content(exported)
+    with pytest.raises(ProviderError, match='openvino'):
+        add_precision(exported, 'bf16', _rendered(), DEFAULT_LIMITS['bf16'])
+    assert _content(exported) == before
 
 
 def test_a_real_network_in_8_bits_is_a_small_file_and_in_the_card(exported):
