@@ -17,23 +17,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 from typing import Any
 
+from frm_perception.cli.label_arguments import add_label_arguments
+from frm_perception.cli.label_arguments import chosen_comparison
 from frm_perception.cli.model_arguments import add_model_arguments
 from frm_perception.cli.model_arguments import chosen_bundle
 from frm_perception.cli.model_arguments import load_segmenter
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from frm_perception.evaluation.comparison import Comparison
-    from frm_perception.labels import LabelSpace
-
-_IGNORED = 255
 
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -48,15 +39,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument('--labels', type=Path, required=True, metavar='FOLDER',
                         help='their labels: PNGs of one channel of 8 bits with class ids, of the '
                              'same names and sizes')
-    parser.add_argument('--label-space', default='', metavar='NAME_OR_YAML',
-                        help='what the ids mean: camvid, cityscapes, bdd100k, or a YAML file with '
-                             'name, classes, drivable and, if need be, ignore')
-    parser.add_argument('--drivable-ids', type=int, nargs='+', default=(), metavar='ID',
-                        help='instead of a label space, for labels that only tell what is '
-                             'drivable: these ids')
-    parser.add_argument('--ignore-ids', type=int, nargs='+', default=(_IGNORED,), metavar='ID',
-                        help='ids of pixels that do not count, beside those that the label space '
-                             'names (default: 255)')
+    add_label_arguments(parser)
     parser.add_argument('--json', type=Path, metavar='FILE',
                         help='also write everything here, with where it comes from')
     add_model_arguments(parser)
@@ -75,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         if args.json:
             _require_writable(args.json)
         bundle = chosen_bundle(args)
-        comparison, known, meaning = _comparison(args, bundle.label_space)
+        comparison, known, meaning = chosen_comparison(args, bundle.label_space)
         images = labelled_folder(args.images, args.labels, known, meaning)
         segmenter = load_segmenter(bundle, args)
     except (ValueError, EngineError, OSError) as error:
@@ -90,29 +73,6 @@ def run(args: argparse.Namespace) -> int:
             return _fail(error, 1)
     print(report(results))
     return 0
-
-
-def _comparison(args: argparse.Namespace, model: LabelSpace
-                ) -> tuple[Comparison, NDArray[np.bool_], str]:
-    """Return how to compare, and what :func:`labelled_folder` needs to know of the ids."""
-    import numpy as np
-
-    from frm_perception.evaluation.comparison import Comparison
-    from frm_perception.runtime.label_space_file import find_label_space
-    if args.drivable_ids:
-        if args.label_space:
-            print(f'frm evaluate: warning: --label-space {args.label_space} is of no use with '
-                  f'--drivable-ids, which say all that is to be known of the labels',
-                  file=sys.stderr)
-        return (Comparison.drivable_only(model, args.drivable_ids, args.ignore_ids),
-                np.ones(256, np.bool_), '--drivable-ids')
-    if not args.label_space:
-        raise ValueError('give --label-space, or --drivable-ids where the labels only tell what '
-                         'is drivable')
-    space = find_label_space(args.label_space)
-    space = replace(space, ignore=(*space.ignore, *args.ignore_ids))
-    return (Comparison.between(model, space), space.known_ids(),
-            f'label space {space.name!r}')
 
 
 def _data(args: argparse.Namespace) -> dict[str, object]:

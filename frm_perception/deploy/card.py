@@ -21,6 +21,8 @@ from typing import Any
 
 import yaml
 
+from frm_perception.deploy.accuracy_gate import limits_words
+from frm_perception.deploy.accuracy_gate import words
 from frm_perception.deploy.failures import percent
 from frm_perception.deploy.validation import FIGURES
 from frm_perception.evaluation.record import markdown_table
@@ -99,6 +101,13 @@ _NOTHING = (
     'how accurate this model is was not measured.')
 
 
+_VARIANTS = {
+    'fp16': 'Half precision, `fp16.onnx`',
+    'bf16': '16 bits with the range of 32, in OpenVINO: `fp32.onnx`',
+    'int8': '8 bits for CPUs, `int8.onnx`',
+    'int8-tensorrt': '8 bits for TensorRT, `int8-tensorrt.onnx`'}
+
+
 def card_text(manifest: Mapping[str, Any], pictures: bool) -> str:
     """
     Return the card of a bundle in Markdown, with the figures of its manifest.
@@ -155,7 +164,7 @@ def _figures(manifest: Mapping[str, Any]) -> str:
         parts += [f'### {_title(run)}',
                   _whose(accuracy, run, manifest['training']) + _doubts(accuracy),
                   _table(accuracy), _class_table(accuracy)]
-    return '\n\n'.join(parts + _half(manifest['precisions']))
+    return '\n\n'.join(parts + _variants(manifest['precisions']))
 
 
 def _whose(accuracy: Mapping[str, Any], run: Mapping[str, Any] | None,
@@ -202,18 +211,30 @@ def _class_table(accuracy: Mapping[str, Any]) -> str:
     return markdown_table(rows)
 
 
-def _half(precisions: Mapping[str, Any]) -> list[str]:
-    if 'fp16' not in precisions:
-        return []
-    accuracy = precisions['fp16']['accuracy']
-    words = (
-        f'With every result rounded to 16 bits, as on a GPU, {accuracy["label_agreement"]:.2%} of '
-        f'the pixels of {accuracy["label_agreement_on"]} keep the label that `fp32.onnx` gives.')
-    if 'mean_iou' not in accuracy:
-        return ['### Half precision, `fp16.onnx`', words]
-    return ['### Half precision, `fp16.onnx`',
-            f'{words} The file itself, where it was exported ({accuracy["provider"]}, which may '
-            f'round fewer results):', _table(accuracy)]
+def _variants(precisions: Mapping[str, Any]) -> list[str]:
+    """Return a part for each precision but fp32."""
+    parts = []
+    for name, entry in precisions.items():
+        if name == 'fp32':
+            continue
+        accuracy = entry['accuracy']
+        parts += [f'### {_VARIANTS[name]}', _gate(name, accuracy)]
+        if 'mean_iou' in accuracy:
+            parts += [f'The file itself, where it was exported ({accuracy["provider"]}, which may '
+                      'round fewer results):', _table(accuracy)]
+    return parts
+
+
+def _gate(name: str, accuracy: Mapping[str, Any]) -> str:
+    gate = accuracy['gate']
+    rounded = 'With every result rounded to 16 bits, as on a GPU: ' if name == 'fp16' else ''
+    text = (f'{rounded}{words(gate)}. Demanded: {limits_words(gate["limits"])}. That is what this '
+            'precision costs, not how good the model is: it may have learned from these images.')
+    if 'calibration' in accuracy:
+        calibration, kept = accuracy['calibration'], accuracy['in_higher_precision']
+        text += (f' Calibrated on {calibration["images"]} images ({calibration["data"]}). Left in '
+                 f'32 bits because they hurt, by measurement: {", ".join(kept) or "no layer"}.')
+    return text
 
 
 def _failures(manifest: Mapping[str, Any], pictures: bool) -> str:

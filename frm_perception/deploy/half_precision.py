@@ -56,11 +56,11 @@ def to_half(model: bytes) -> bytes:
     """
     converted = OnnxModel(onnx.load_from_string(model))
     converted.disable_shape_inference()  # the exporter wrote every type down
-    _forget_types_of_weights(converted.model)
+    forget_types_of_weights(converted.model)
     nodes = converted.nodes()
     converted.convert_float_to_float16(
         use_symbolic_shape_infer=False, keep_io_types=True, op_block_list=list(_KEPT),
-        node_block_list=_of_sizes_alone(nodes) + _of_attention_logits(nodes))
+        node_block_list=_of_sizes_alone(nodes) + of_attention_logits(nodes))
     _drop_repeated_casts(converted.model)
     converted.topological_sort()
     _refuse_clamped_weights(converted.model)
@@ -108,14 +108,16 @@ def with_stored_halves(model: bytes) -> bytes:
     Return a model that keeps its large weights in 16 bits and computes in 32, as before.
 
     The file is half as large. Runtimes widen the weights once, when they load the model. Weights
-    beyond 65504, the most that 16 bits hold, stay in 32.
+    beyond 65504, the most that 16 bits hold, stay in 32; so do the scales of a quantised model.
     """
     stored = onnx.load_from_string(model)
     graph = stored.graph
+    scales = {name for node in graph.node
+              if node.op_type in ('QuantizeLinear', 'DequantizeLinear') for name in node.input[1:]}
     widening = []
     for weight in graph.initializer:
         values = numpy_helper.to_array(weight)
-        if (weight.data_type != TensorProto.FLOAT or values.size < _FEW
+        if (weight.data_type != TensorProto.FLOAT or values.size < _FEW or weight.name in scales
                 or np.abs(values).max() > _LARGEST):
             continue
         name = f'{weight.name}_half'
@@ -130,8 +132,32 @@ def with_stored_halves(model: bytes) -> bytes:
     return content
 
 
-def _forget_types_of_weights(model: ModelProto) -> None:
-    """The converter takes a weight with a type written down for a result, and casts it twice."""
+def with_widened_weights(stored: bytes) -> bytes:
+    """Return a model as it was before :func:`with_stored_halves`, but for the rounded weights."""
+    model = onnx.load_from_string(stored)
+    graph = model.graph
+    weights = {weight.name: weight for weight in graph.initializer}
+    nodes = []
+    for node in graph.node:
+        weight = weights.get(node.input[0]) if node.op_type == 'Cast' else None
+        if weight is None or weight.data_type != TensorProto.FLOAT16:
+            nodes.append(node)
+            continue
+        values = numpy_helper.to_array(weight).astype(np.float32)
+        weight.CopyFrom(numpy_helper.from_array(values, node.output[0]))
+    del graph.node[:]
+    graph.node.extend(nodes)
+    content: bytes = model.SerializeToString()
+    onnx.checker.check_model(content, full_check=True)
+    return content
+
+
+def forget_types_of_weights(model: ModelProto) -> None:
+    """
+    Forget the types that the exporter wrote down of weights, beside those of results.
+
+    Converters take a weight with a type written down for a result.
+    """
     weights = {weight.name for weight in model.graph.initializer}
     results = [info for info in model.graph.value_info if info.name not in weights]
     del model.graph.value_info[:]
@@ -152,7 +178,7 @@ def _of_sizes_alone(nodes: Sequence[NodeProto]) -> list[str]:
     return names
 
 
-def _of_attention_logits(nodes: Sequence[NodeProto]) -> list[str]:
+def of_attention_logits(nodes: Sequence[NodeProto]) -> list[str]:
     """Return the names of products of queries and keys, and of what leads from them to softmax."""
     maker = {name: node for node in nodes for name in node.output}
     return [name for node in nodes if node.op_type == 'Softmax'

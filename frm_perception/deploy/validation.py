@@ -46,9 +46,6 @@ FIGURES = {
     'calibration_error': 'calibration error'}
 """Figures of `frm evaluate` that manifest and card have, and their names for people."""
 
-LEAST_AGREEMENT = 0.995
-"""The share of labels that a model in half precision must keep."""
-
 
 @dataclass(frozen=True)
 class HeldOutImage:
@@ -131,26 +128,6 @@ def measure(bundle: Bundle, precision: str, images: Sequence[HeldOutImage]) -> M
         'resolution': '{}x{}'.format(*info.resolution), 'provider': info.provider,
         **_figures(together),
         'sequences': {name: _figures(sequences[name]) for name in sorted(sequences)}}, lowest)
-
-
-def label_agreement(rounded: Bundle, images: Sequence[LabelledImage], whose: str) -> float:
-    """
-    Return the share of pixels to which the bundle's fp16 gives the same label as its fp32.
-
-    :param whose: what messages call the images.
-    :raises ValueError: it is less than :data:`LEAST_AGREEMENT`.
-    """
-    matrix = ConfusionMatrix(rounded.label_space.classes)
-    with Segmenter.load(rounded) as full, Segmenter.load(rounded, precision='fp16') as half:
-        for item in tqdm(images, 'fp32 and fp16', unit='image'):
-            image, _ = item.read()
-            matrix.update(full.segment(image).labels, half.segment(image).labels)
-    agreement = matrix.pixel_accuracy()
-    if agreement < LEAST_AGREEMENT:
-        raise ValueError(
-            f'half precision keeps the labels of only {agreement:.2%} of the pixels of {whose}, '
-            f'and must keep {LEAST_AGREEMENT:.1%}; nothing was written. Export without it.')
-    return round(agreement, 6)
 
 
 def _figures(score: SegmentationScore) -> dict[str, Any]:

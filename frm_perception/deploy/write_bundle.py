@@ -15,18 +15,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 from collections.abc import Mapping
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
-import yaml
 
+from frm_perception.deploy.accuracy_gate import DEFAULT_LIMITS
+from frm_perception.deploy.accuracy_gate import GateImages
+from frm_perception.deploy.accuracy_gate import pass_gate
+from frm_perception.deploy.bundle_files import CARD
+from frm_perception.deploy.bundle_files import PICTURES
+from frm_perception.deploy.bundle_files import entries
+from frm_perception.deploy.bundle_files import write_folder
 from frm_perception.deploy.card import card_text
 from frm_perception.deploy.data_sources import licence_of_weights
 from frm_perception.deploy.export import export_onnx
@@ -40,19 +44,19 @@ from frm_perception.deploy.half_precision import with_rounded_results
 from frm_perception.deploy.half_precision import with_stored_halves
 from frm_perception.deploy.trained_run import TrainedRun
 from frm_perception.deploy.trained_run import as_plain
+from frm_perception.deploy.validation import HeldOutImage
 from frm_perception.deploy.validation import Measurement
-from frm_perception.deploy.validation import label_agreement
 from frm_perception.deploy.validation import measure
+from frm_perception.evaluation.comparison import Comparison
 from frm_perception.evaluation.record import provenance
+from frm_perception.labels import LabelSpace
 from frm_perception.media.files import write_image
 from frm_perception.networks import SegmentationNetwork
 from frm_perception.networks import network_spec
 from frm_perception.runtime.bundle import FORMAT
 from frm_perception.runtime.bundle import MANIFEST
-from frm_perception.runtime.bundle import Bundle
 from frm_perception.runtime.bundle import InputSpec
 from frm_perception.training.augmentation import PADDING
-from frm_perception.training.data import LabelledImage
 
 DEFAULT_SIZE = (384, 640)
 MAX_SIZE = (1088, 2048)
@@ -63,14 +67,6 @@ _VERSIONS = ('torch', 'onnx', 'onnxscript', 'onnxruntime', 'numpy', 'opencv-pyth
 _FEW = 100
 _TILE_WIDTH = 240
 _PHOTOGRAPH_WIDTH = 320
-
-
-@dataclass(frozen=True)
-class _GateImages:
-    """Images on which half precision is compared with full precision, and what they are."""
-
-    items: list[LabelledImage]
-    words: str
 
 
 def write_bundle(checkpoint: Path, folder: Path, command: str, *,
@@ -111,8 +107,8 @@ def write_bundle(checkpoint: Path, folder: Path, command: str, *,
     manifest = _manifest(folder.name, run, spec, command)
     with tempfile.TemporaryDirectory(dir=_nearest(folder), prefix=f'.{folder.name}.') as temporary:
         work = Path(temporary)
-        manifest['precisions'] = _precisions(models, {})
-        bundle = _write(work / 'unmeasured', manifest, models)
+        manifest['precisions'] = entries(models, {})
+        bundle = write_folder(work / 'unmeasured', manifest, models)
         own = {name: measure(bundle, name, run.held_out) for name in models if run.held_out}
         accuracies = {name: {**measured.figures, **run.doubts()}
                       for name, measured in own.items()}
@@ -123,13 +119,13 @@ def write_bundle(checkpoint: Path, folder: Path, command: str, *,
         manifest['training']['validation'] = [
             _validation(run, other, its) for other, its in zip(others, measured, strict=True)]
         finished = work / folder.name
-        manifest['precisions'] = _precisions(models, accuracies)
-        _write(finished, manifest, models)
+        manifest['precisions'] = entries(models, accuracies)
+        write_folder(finished, manifest, models)
         failures = _worst([*([own['fp32']] if own else []), *measured])
         if failures:
-            _write_jpeg(finished / 'failures.jpg',
+            _write_jpeg(finished / PICTURES,
                         failures_picture(failures, run.space, False, _TILE_WIDTH))
-        (finished / 'README.md').write_text(
+        (finished / CARD).write_text(
             card_text(manifest, bool(failures)), encoding='utf-8')
         _put_in_place(finished, folder, work / 'replaced')
     beside = checkpoint.parent / f'{folder.name}-failures.jpg'
@@ -191,45 +187,50 @@ def _input_spec(network: SegmentationNetwork, size: tuple[int, int] | None,
     return spec
 
 
-def _gate_images(run: TrainedRun, others: Sequence[TrainedRun]) -> _GateImages:
+def _gate_images(run: TrainedRun, others: Sequence[TrainedRun]) -> GateImages:
     """
     Choose the images on which half precision is checked.
 
     :raises ValueError: there are none.
     """
     if run.held_out:
-        return _GateImages([image.item for image in run.held_out],
-                           f'{len(run.held_out)} held-out images')
+        return _labelled(run.held_out, run.space, 'what its training held out')
     if others:
-        items = [image.item for other in others for image in other.held_out]
-        return _GateImages(items, f'{len(items)} images that other runs of its recipe held out')
+        return _labelled([image for other in others for image in other.held_out], run.space,
+                         'what other runs of its recipe held out')
     items = [item for source in run.sources for item in source.labelled][:_FEW]
     if not items:
         raise ValueError(f'{run.checkpoint}: there are no labelled images to compare half with '
                          'full precision on: give a run that held some out with --validated-by, '
                          'or leave --fp16 out')
-    return _GateImages(items, f'the first {len(items)} training images')
+    # What they are labelled with need not be the model's label space.
+    return GateImages('the first training images', len(items),
+                      lambda: ((item.read()[0], None) for item in items), None)
+
+
+def _labelled(images: Sequence[HeldOutImage], space: LabelSpace, name: str) -> GateImages:
+    return GateImages(name, len(images), lambda: (image.read() for image in images),
+                      Comparison.between(space, space))
 
 
 def _pass_gate(work: Path, manifest: Mapping[str, Any], models: Mapping[str, bytes],
-               gate: _GateImages) -> dict[str, Any]:
+               gate: GateImages) -> dict[str, Any]:
     """
-    Return what the manifest says of the labels that half precision keeps.
+    Return what the manifest says of half precision beside full precision.
 
-    :raises ValueError: they are too few.
+    :raises GateError: it costs too much.
     """
     rounded = {**models, 'fp16': with_rounded_results(models['fp16'])}
-    bundle = _write(work / 'rounded', {**manifest, 'precisions': _precisions(rounded, {})},
-                    rounded)
-    agreement = label_agreement(bundle, gate.items, gate.words)
-    return {'label_agreement': agreement, 'label_agreement_on': gate.words}
+    bundle = write_folder(work / 'rounded', {**manifest, 'precisions': entries(rounded, {})},
+                          rounded)
+    return {'gate': pass_gate(bundle, 'fp16', gate, DEFAULT_LIMITS['fp16'])}
 
 
 def _measure_other(folder: Path, other: TrainedRun, spec: InputSpec,
                    size: tuple[int, int] | None) -> Measurement:
     models = {'fp32': with_stored_halves(export_onnx(other.network, size))}
-    bundle = _write(folder, {**_manifest(folder.name, other, spec, ''),
-                             'precisions': _precisions(models, {})}, models)
+    bundle = write_folder(folder, {**_manifest(folder.name, other, spec, ''),
+                             'precisions': entries(models, {})}, models)
     return measure(bundle, 'fp32', other.held_out)
 
 
@@ -253,22 +254,6 @@ def _write_jpeg(file: Path, picture: Image) -> None:
     _, data = cv2.imencode('.jpg', cv2.cvtColor(picture, cv2.COLOR_RGB2BGR),
                            [cv2.IMWRITE_JPEG_QUALITY, 80])
     file.write_bytes(data.tobytes())
-
-
-def _write(folder: Path, manifest: Mapping[str, Any], models: Mapping[str, bytes]) -> Bundle:
-    """Write models by precision and the manifest that describes them."""
-    folder.mkdir()
-    for name, model in models.items():
-        (folder / f'{name}.onnx').write_bytes(model)
-    (folder / MANIFEST).write_text(yaml.safe_dump(
-        manifest, sort_keys=False, default_flow_style=None, width=95), encoding='utf-8')
-    return Bundle.load(folder)
-
-
-def _precisions(models: Mapping[str, bytes], accuracies: Mapping[str, Mapping[str, Any]]
-                ) -> dict[str, Any]:
-    return {name: {'file': f'{name}.onnx', 'sha256': hashlib.sha256(model).hexdigest(),
-                   'accuracy': accuracies.get(name, {})} for name, model in models.items()}
 
 
 def _manifest(name: str, run: TrainedRun, spec: InputSpec, command: str) -> dict[str, Any]:

@@ -105,6 +105,20 @@ def read_frames(source: Path, topic: str = '') -> FrameSource:
     return ImageFrames([source])
 
 
+def spread(frames: FrameSource, most: int) -> Iterator[Frame]:
+    """
+    Yield at most that many frames, evenly spread over all of them.
+
+    :raises MediaError: a frame cannot be read, be it one that is left out.
+    """
+    step = max(len(frames) / most, 1.0)
+    given = 0
+    for index, frame in enumerate(frames):
+        if given < most and index >= given * step:
+            yield frame
+            given += 1
+
+
 def is_video(source: Path) -> bool:
     """Tell by its name whether a file is a video."""
     return source.suffix.lower() in VIDEO_SUFFIXES

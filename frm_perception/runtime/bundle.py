@@ -35,7 +35,7 @@ MANIFEST = 'model.yaml'
 DEFAULT = 'default.yaml'
 FORMAT = 1
 
-_EXPORTED = '"frm export" writes fp32, and fp16 with --fp16'
+_EXPORTED = '"frm export" writes fp32, "frm quantize" adds fp16, bf16, int8 and int8-tensorrt'
 _RECIPE = (
     'To make one, copy config/training/frm-light-mobilenetv2.yaml to CONFIG.yaml, name the '
     'network in it (`frm networks` lists them), and choose a NAME:\n'

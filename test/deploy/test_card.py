@@ -63,7 +63,14 @@ def _other(**more):
             'differs_in': [], 'accuracy': _accuracy(400), **more}
 
 
-def _manifest(own=None, others=(), half=None, **training):
+def _gate(on, **losses):
+    return {'gate': {'on': on, 'images': 123, 'resolution': '384x640', 'provider': 'cpu',
+                     'label_agreement': 0.99871, **losses,
+                     'limits': {'agreement': 0.98, 'mean_iou_loss': 0.01,
+                                'drivable_iou_loss': 0.005}}}
+
+
+def _manifest(own=None, others=(), variants=None, **training):
     sources = [DataSource(CONFIG, data, 367, []) for data in DATA]
     return {
         'name': 'roads', 'network': 'frm-light-mobilenetv2', 'backbone': 'mobilenetv2',
@@ -73,7 +80,7 @@ def _manifest(own=None, others=(), half=None, **training):
                   'default': [384, 640], 'padding': [124, 116, 104]},
         'output': {'name': 'logits', 'stride': 4},
         'precisions': {'fp32': {'accuracy': own or {}},
-                       **({'fp16': {'accuracy': half}} if half else {})},
+                       **{name: {'accuracy': its} for name, its in (variants or {}).items()}},
         'training': {
             'iterations': 3000, 'batch': 8, 'data': [source.manifest() for source in sources],
             'learned_from': [], 'licence': licence_of_weights(sources), 'commit': 'beef',
@@ -101,9 +108,9 @@ def test_figures_of_the_file_are_told_from_those_of_other_runs():
 
 def test_no_figure_is_in_the_card_that_the_manifest_lacks():
     manifest = _manifest(_accuracy(100), [_other()], {
-        **_accuracy(150), 'label_agreement': 0.99871, 'label_agreement_on': '100 images'})
+        'fp16': {**_accuracy(150), **_gate('its roads')}, 'bf16': _gate('its roads')})
     card = card_text(manifest, True)
-    known = {f'{value:.1%}' for value in _numbers(manifest)} | {'99.87%'}
+    known = {f'{value:.1%}' for value in _numbers(manifest)} | {'99.87%', '98.00%'}
     found = set(re.findall(r'[0-9.]+%', card))
     assert len(found) > 50
     assert found <= known
@@ -132,10 +139,29 @@ def test_without_measurement_the_card_has_no_figures_and_says_why():
     assert 'failures.jpg' not in card
 
 
-def test_half_precision_without_own_figures_has_its_agreement_alone():
-    card = card_text(_manifest(half={'label_agreement': 0.99871, 'label_agreement_on':
-                                     'the first 100 training images'}), False)
-    assert '99.87% of the pixels of the first 100 training images' in card
+def test_half_precision_without_own_figures_has_those_of_the_gate_alone():
+    card = card_text(_manifest(variants={'fp16': _gate('the first training images')}), False)
+    part = card.partition('### Half precision, `fp16.onnx`')[2].partition('\n## ')[0]
+    assert 'on 123 images (the first training images) at 384x640, computed by cpu' in part
+    assert '99.87% of the pixels keep the label of fp32' in part
+    assert 'at least 98.00% of the labels' in part
+    assert '|' not in part
+
+
+def test_a_quantised_file_has_its_losses_its_calibration_and_what_was_left_in_32_bits():
+    int8 = {**_gate('val', mean_iou=0.6, mean_iou_loss=-0.0012, drivable_iou=0.9,
+                    drivable_iou_loss=0.0034),
+            'calibration': {'data': 'drive.mp4', 'images': 64, 'method': 'MinMax'},
+            'in_higher_precision': ['network.stem', 'network.last']}
+    card = card_text(_manifest(variants={'int8': int8, 'int8-tensorrt': {
+        **int8, 'in_higher_precision': []}}), False)
+    cpu, _, tensorrt = card.partition('### 8 bits for TensorRT, `int8-tensorrt.onnx`')
+    part = cpu.partition('### 8 bits for CPUs, `int8.onnx`')[2]
+    assert 'mean IoU is 60.00%, a loss of -0.12 points' in part
+    assert 'drivable IoU is 90.00%, a loss of 0.34 points' in part
+    assert 'Calibrated on 64 images (drive.mp4)' in part
+    assert 'by measurement: network.stem, network.last.' in part
+    assert 'by measurement: no layer.' in tensorrt
 
 
 def test_the_classes_it_is_worst_at_are_named_by_their_figures():

@@ -186,9 +186,11 @@ def test_half_precision_is_measured_and_gives_the_same_labels(half):
     assert list(bundle.precisions) == ['fp32', 'fp16']
     accuracy = bundle.entry('fp16').accuracy
     assert accuracy['images'] == 4
-    assert 0.995 <= accuracy['label_agreement'] <= 1.0
-    assert accuracy['label_agreement_on'] == '4 held-out images'
-    assert f'{accuracy["label_agreement"]:.2%}' in (half[0] / 'README.md').read_text()
+    gate = accuracy['gate']
+    assert 0.995 <= gate['label_agreement'] <= 1.0
+    assert (gate['on'], gate['images']) == ('what its training held out', 4)
+    assert gate['mean_iou_loss'] <= gate['limits']['mean_iou_loss']
+    assert f'{gate["label_agreement"]:.2%}' in (half[0] / 'README.md').read_text()
     image = RenderedDrive(4, 96, 128, 1)[0].image
     with Segmenter.load(bundle) as full, Segmenter.load(bundle, precision='fp16') as rounded:
         agreement = np.mean(full.segment(image).labels == rounded.segment(image).labels)
@@ -204,7 +206,7 @@ def test_half_precision_that_changes_labels_is_refused_with_the_figures(held, tm
     state['average']['head.classifier.bias'].fill_(5000.0)
     damaged = tmp_path / 'checkpoint.pt'
     torch.save(state, damaged)
-    with pytest.raises(ValueError, match=r'labels of only [0-9.]+% .* must keep 99.5%'):
+    with pytest.raises(ValueError, match=r'fp16 is refused: on 4 images .* [0-9.]+% .* 99.50%'):
         write_bundle(damaged, tmp_path / 'models' / 'made', COMMAND, size=(64, 64), half=True)
     assert [path.name for path in tmp_path.iterdir()] == ['checkpoint.pt']
 
@@ -244,8 +246,9 @@ def test_a_run_cannot_validate_itself(held, tmp_path):
 
 def test_half_precision_is_checked_on_what_other_runs_held_out(validated):
     accuracy = validated[1]['precisions']['fp16']['accuracy']
-    assert set(accuracy) == {'label_agreement', 'label_agreement_on'}
-    assert accuracy['label_agreement_on'] == '4 images that other runs of its recipe held out'
+    assert set(accuracy) == {'gate'}
+    assert accuracy['gate']['on'] == 'what other runs of its recipe held out'
+    assert accuracy['gate']['images'] == 4
 
 
 def test_without_figures_there_are_no_pictures_and_the_card_says_so(whole, tmp_path):
@@ -254,7 +257,9 @@ def test_without_figures_there_are_no_pictures_and_the_card_says_so(whole, tmp_p
     manifest = write_bundle(whole, tmp_path / 'made', COMMAND, size=(64, 64), half=True)
     assert manifest['precisions']['fp32']['accuracy'] == {}
     accuracy = manifest['precisions']['fp16']['accuracy']
-    assert accuracy['label_agreement_on'] == 'the first 6 training images'
+    assert (accuracy['gate']['on'], accuracy['gate']['images']) == (
+        'the first training images', 6)
+    assert 'mean_iou_loss' not in accuracy['gate']
     assert {file.name for file in (tmp_path / 'made').iterdir()} == {
         'model.yaml', 'fp32.onnx', 'fp16.onnx', 'README.md'}
     card = (tmp_path / 'made' / 'README.md').read_text()
