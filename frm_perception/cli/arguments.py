@@ -29,3 +29,27 @@ def image_size(text: str) -> tuple[int, int]:
     if match is None:
         raise argparse.ArgumentTypeError(f'{text!r} is not HEIGHTxWIDTH, such as 512x1024')
     return int(match[1]), int(match[2])
+
+
+def positive(text: str) -> float:
+    """
+    Return a number that is more than 0.
+
+    :raises argparse.ArgumentTypeError: the text is something else.
+    """
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f'{text!r} is not more than 0')
+    return value
+
+
+def count(text: str) -> int:
+    """
+    Return a whole number that is 1 or more.
+
+    :raises argparse.ArgumentTypeError: the text is something else.
+    """
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{text!r} is not 1 or more')
+    return value

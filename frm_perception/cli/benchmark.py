@@ -20,7 +20,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from frm_perception.cli import benchmark_frame
+from frm_perception.cli import benchmark_memory
+from frm_perception.cli.arguments import count
 from frm_perception.cli.arguments import image_size
+from frm_perception.cli.arguments import positive
 
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -33,9 +37,9 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
         description='Sends images from one process to another, with Fast DDS as it comes and '
                     'with config/fastdds_shm.xml, and prints what arrives and how late.')
     transport.add_argument('--json', type=Path, metavar='FILE', help='also write the results here')
-    transport.add_argument('--seconds', type=_positive, default=5.0, metavar='N',
+    transport.add_argument('--seconds', type=positive, default=5.0, metavar='N',
                            help='length of each of the 8 runs (default: %(default)s)')
-    transport.add_argument('--rate', type=_positive, default=20.0, metavar='HZ',
+    transport.add_argument('--rate', type=positive, default=20.0, metavar='HZ',
                            help='images a second (default: %(default)s)')
     transport.set_defaults(run=run_transport)
     networks = kinds.add_parser(
@@ -49,16 +53,18 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
                           help='also time the two public networks whose files are in this folder')
     networks.add_argument('--size', type=image_size, default=(512, 1024), metavar='HEIGHTxWIDTH',
                           help='of the images (default: 512x1024)')
-    networks.add_argument('--threads', type=_count, default=2, metavar='N',
+    networks.add_argument('--threads', type=count, default=2, metavar='N',
                           help='of each runtime (default: %(default)s)')
-    networks.add_argument('--rounds', type=_count, default=3, metavar='N',
+    networks.add_argument('--rounds', type=count, default=3, metavar='N',
                           help='how often it is the turn of each (default: %(default)s)')
-    networks.add_argument('--seconds', type=_positive, default=2.0, metavar='N',
+    networks.add_argument('--seconds', type=positive, default=2.0, metavar='N',
                           help='least length of a turn (default: %(default)s)')
     networks.add_argument('--plain', action='store_true',
                           help='also time each network without what only makes it faster: '
                                'operators fused, and computed in a better order')
     networks.set_defaults(run=run_networks)
+    benchmark_frame.add_parser(kinds)
+    benchmark_memory.add_parser(kinds)
     ablation = kinds.add_parser(
         'ablation', help='what a part of a network or of the loss is worth, over several seeds',
         description='Trains variants of one configuration with several seeds each, and prints '
@@ -135,17 +141,3 @@ def run_transport(args: argparse.Namespace) -> int:
         return 1
     print(f'{description(results)}\n\n{table(results)}')
     return 0
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f'{text!r} is not more than 0')
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{text!r} is not 1 or more')
-    return value

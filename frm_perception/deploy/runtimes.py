@@ -71,22 +71,26 @@ class Subject:
     runtimes: dict[str, Load]
 
 
-def onnx_runtime(model: Path, image: NDArray[Any], threads: int) -> Infer:
-    """Load an ONNX file into ONNX Runtime."""
+def onnx_runtime(model: Path | bytes, image: NDArray[Any], threads: int) -> Infer:
+    """Load an ONNX file or its bytes into ONNX Runtime."""
     session = _session(model, threads, profile=None)
-    return lambda: session.run(None, {'image': image})[0]
+    name = session.get_inputs()[0].name
+    return lambda: session.run(None, {name: image})[0]
 
 
-def openvino(model: Any, image: NDArray[Any], threads: int) -> Infer:
+def openvino(model: Any, image: NDArray[Any], threads: int, precision: str = 'f32') -> Infer:
     """
     Load a model into OpenVINO.
 
-    :param model: an ONNX file, or an ``openvino.Model``.
+    :param model: an ONNX file or its bytes, or an ``openvino.Model``.
+    :param precision: 'f32' or 'bf16'; left alone, it takes bfloat16 on a processor that has it.
     """
-    compiled = load_openvino().Core().compile_model(model, 'CPU', {
+    core = load_openvino().Core()
+    if isinstance(model, bytes):
+        model = core.read_model(model)
+    compiled = core.compile_model(model, 'CPU', {
         'PERFORMANCE_HINT': 'LATENCY', 'NUM_STREAMS': 1, 'INFERENCE_NUM_THREADS': threads,
-        # Left alone, it takes bfloat16 on a processor that has it.
-        'INFERENCE_PRECISION_HINT': 'f32'})
+        'INFERENCE_PRECISION_HINT': precision})
     request = compiled.create_infer_request()
     # As in ONNX Runtime: the input is read where it lies, the output is the caller's.
     return lambda: request.infer([image], share_inputs=True)[0]
@@ -127,7 +131,7 @@ def operator_shares(model: Path, image: NDArray[Any], threads: int) -> dict[str,
     return {kind: spent / time.total() for kind, spent in time.most_common()}
 
 
-def _session(model: Path, threads: int, profile: str | None) -> Any:
+def _session(model: Path | bytes, threads: int, profile: str | None) -> Any:
     runtime = load_onnxruntime()
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
@@ -99,7 +100,8 @@ def measure(names: Sequence[str], size: tuple[int, int], threads: int, rounds: i
             for variant in (False, True) if plain else (False,):
                 exported.append(_subject(name, size, threads, cost, Path(folder), variant))
         subjects = exported + subjects
-        times = take_turns(subjects, rounds, seconds)
+        times = take_turns({(subject.name, runtime): load for subject in subjects
+                            for runtime, load in subject.runtimes.items()}, rounds, seconds)
     return {
         'benchmark': 'networks', 'size': list(size), 'classes': CLASSES, 'threads': threads,
         'rounds': rounds, 'seconds': seconds, 'peers': peer_folder is not None, **origin,
@@ -191,18 +193,19 @@ def _random_network(name: str) -> SegmentationNetwork:
     return network
 
 
-def take_turns(subjects: Sequence[Subject], rounds: int, seconds: float
-                ) -> dict[tuple[str, str], list[list[float]]]:
-    """Return, for each network and runtime, the milliseconds of each image of each round."""
-    turns = [(subject.name, runtime, load) for subject in subjects
-             for runtime, load in subject.runtimes.items()]
-    times: dict[tuple[str, str], list[list[float]]] = {
-        (name, runtime): [] for name, runtime, _ in turns}
-    with tqdm(total=rounds * len(turns), unit='turn') as progress:
+def take_turns(loads: Mapping[tuple[str, str], Load], rounds: int, seconds: float
+               ) -> dict[tuple[str, str], list[list[float]]]:
+    """
+    Return the milliseconds of each image of each round.
+
+    :param loads: by what is timed and in what way, which the progress bar names.
+    """
+    times: dict[tuple[str, str], list[list[float]]] = {key: [] for key in loads}
+    with tqdm(total=rounds * len(loads), unit='turn') as progress:
         for _ in range(rounds):
-            for name, runtime, load in turns:
-                progress.set_description(f'{name} in {runtime}')
-                times[name, runtime].append(_time(load(), seconds))
+            for key, load in loads.items():
+                progress.set_description(' in '.join(key))
+                times[key].append(_time(load(), seconds))
                 progress.update()
     return times
 

@@ -30,7 +30,6 @@ from frm_perception.cli.main import main  # noqa: E402
 from frm_perception.deploy.peers import DEEPLAB_FILE  # noqa: E402
 from frm_perception.deploy.peers import ROAD_FILE  # noqa: E402
 from frm_perception.deploy.peers import peers  # noqa: E402
-from frm_perception.deploy.runtimes import Subject  # noqa: E402
 from frm_perception.deploy.speed import DisagreementError  # noqa: E402
 from frm_perception.deploy.speed import check_agreement  # noqa: E402
 from frm_perception.deploy.speed import description  # noqa: E402
@@ -39,7 +38,6 @@ from frm_perception.deploy.speed import table  # noqa: E402
 from frm_perception.deploy.speed import take_turns  # noqa: E402
 from frm_perception.media.files import write_json  # noqa: E402
 from frm_perception.networks import build  # noqa: E402
-from frm_perception.networks.cost import Cost  # noqa: E402
 from frm_perception.networks.cost import measure_cost  # noqa: E402
 
 NAME = 'frm-light-mobilenetv2'
@@ -225,9 +223,8 @@ def test_networks_take_turns_and_only_one_is_loaded_at_a_time():
             return infer
         return load
 
-    subjects = [Subject(name, SIZE, 'fp32', Cost(1, 1, 1), {}, None,
-                        {'x': loader(f'{name}x'), 'y': loader(f'{name}y')}) for name in 'ab']
-    times = take_turns(subjects, rounds=2, seconds=0.0)
+    loads = {(name, runtime): loader(name + runtime) for name in 'ab' for runtime in 'xy'}
+    times = take_turns(loads, rounds=2, seconds=0.0)
     assert order == ['ax', 'ay', 'bx', 'by'] * 2
     assert {turn: [len(values) for values in rounds] for turn, rounds in times.items()} == {
         (name, runtime): [3, 3] for name in 'ab' for runtime in 'xy'}

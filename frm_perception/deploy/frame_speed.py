@@ -1,0 +1,329 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""
+Speed of a camera frame from its pixels to labels and mask, side by side with two other ways.
+
+Every variant (a bundle at a precision, in an engine, at a network size) is timed in three ways:
+
+- ``bare``: the runtime alone, on a tensor that is ready. What nothing can be faster than.
+- ``segment``: :meth:`frm_perception.runtime.segmenter.Segmenter.segment`, labels and mask at the
+  camera's size.
+- ``naive``: what one writes first: the image resized and normalised in NumPy, the runtime, the
+  logits enlarged to the camera's size, the largest of them. In fp32 only, whose model can be had
+  without the normalisation inside.
+
+They take turns, several times over, so that a computer that grows slower or faster favours none;
+only one is loaded at a time. How many labels a variant shares with ONNX Runtime's fp32 is counted
+beforehand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+from functools import partial
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto
+from onnx import helper
+from onnx import numpy_helper
+
+from frm_perception.deploy.peers import peers
+from frm_perception.deploy.runtimes import PACKAGES
+from frm_perception.deploy.runtimes import Infer
+from frm_perception.deploy.runtimes import Load
+from frm_perception.deploy.runtimes import onnx_runtime
+from frm_perception.deploy.runtimes import openvino
+from frm_perception.deploy.speed import take_turns
+from frm_perception.evaluation.record import markdown_table
+from frm_perception.evaluation.record import origin_text
+from frm_perception.evaluation.record import percentiles
+from frm_perception.evaluation.record import provenance
+from frm_perception.runtime.bundle import Bundle
+from frm_perception.runtime.segmenter import Segmenter
+from frm_perception.runtime.segmenter import SegmenterInfo
+
+BARE, SEGMENT, NAIVE = 'bare', 'segment', 'naive'
+PROVIDERS = ('cpu', 'openvino')
+"""What a benchmark can time in the bare way: the runtimes on a CPU."""
+_PACKAGES = (*PACKAGES, 'numpy', 'opencv-python-headless', 'numba')
+_AGREEMENT_IMAGES = 10
+
+Image = NDArray[np.uint8]
+
+
+@dataclass
+class Variant:
+    """
+    A bundle at a precision, in an engine, at a network size.
+
+    :param size: (height, width) of the network's input.
+    :param info: what a segmenter of it says of itself.
+    :param agreement: share of labels that are those of ONNX Runtime's fp32.
+    :param stages: milliseconds of each stage of each frame that was timed.
+    """
+
+    bundle: Bundle
+    provider: str
+    precision: str
+    size: tuple[int, int]
+    threads: int
+    info: SegmenterInfo | None = None
+    agreement: float = 0.0
+    stages: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Return what tells it apart."""
+        return f'{self.bundle.name} {self.precision} {self.provider} {_size_text(self.size)}'
+
+    def load(self) -> Segmenter:
+        """Return a segmenter that really is what the variant says."""
+        return Segmenter.load(self.bundle, resolution=_size_text(self.size),
+                              precision=self.precision, provider=self.provider,
+                              require_provider=True, threads=self.threads)
+
+
+def variants(bundle: Bundle, providers: Sequence[str], precisions: Sequence[str],
+             sizes: Sequence[tuple[int, int]], threads: int) -> list[Variant]:
+    """
+    Return every combination that can be; bf16 is computed by OpenVINO alone.
+
+    :param precisions: empty means all that the bundle has.
+    :raises BundleError: the bundle has no such precision.
+    :raises ValueError: no combination can be.
+    """
+    for precision in precisions:
+        bundle.entry(precision)
+    found = [Variant(bundle, provider, precision, size, threads)
+             for size in sizes for precision in precisions or bundle.precisions
+             for provider in providers if provider == 'openvino' or precision != 'bf16']
+    if not found:
+        raise ValueError('none of the engines computes in any of the precisions')
+    return found
+
+
+def measure(chosen: Sequence[Variant], images: Sequence[Image], rounds: int, seconds: float,
+            peer_folder: Path | None) -> dict[str, Any]:
+    """
+    Time variants, and the public peers if their folder is given.
+
+    :param images: (H, W, 3) uint8 RGB, all of one size: the camera's.
+    :param rounds: turns of each variant in each way.
+    :param seconds: least length of a turn.
+    :return: what :func:`table` prints and ``--json`` writes.
+    :raises ProviderError: a variant cannot be run as what it says.
+    :raises FileNotFoundError: a peer's file is missing.
+    """
+    origin = provenance(_PACKAGES)
+    size, threads = chosen[0].size, chosen[0].threads
+    subjects = peers(peer_folder, size, threads) if peer_folder else []
+    _measure_agreement(chosen, images[:_AGREEMENT_IMAGES])
+    loads: dict[tuple[str, str], Load] = {}
+    for variant in chosen:
+        for way, load in _ways(variant, images).items():
+            loads[variant.name, way] = load
+    for subject in subjects:
+        for runtime, load in subject.runtimes.items():
+            loads[subject.name, runtime] = load
+    times = {key: [value for turn in turns for value in turn]
+             for key, turns in take_turns(loads, rounds, seconds).items()}
+    return {
+        'benchmark': 'frame', 'camera': list(images[0].shape[:2]), 'images': len(images),
+        'threads': threads, 'rounds': rounds, 'seconds': seconds, **origin,
+        'variants': [_result(variant, times) for variant in chosen],
+        'peers': [{'name': subject.name, 'input': list(subject.size), 'runtime': runtime,
+                   'precision': subject.precision,
+                   'latency_ms': percentiles(times[subject.name, runtime])}
+                  for subject in subjects for runtime in subject.runtimes]}
+
+
+def table(results: dict[str, Any]) -> str:
+    """Return the results as Markdown tables that are also readable on a terminal."""
+    rows = [['model', 'network input', 'precision', 'engine', 'labels as fp32',
+             'bare p50 / p95 / p99 ms', 'segment p50 / p95 / p99 ms', 'naive p50 ms',
+             'segment / bare', 'naive / segment', 'bare fp32 on cpu / bare',
+             'stages of segment, p50 ms']]
+    for variant in results['variants']:
+        rows.append([
+            variant['model'], _size_text(variant['input']), variant['precision'],
+            variant['provider'], f'{variant["label_agreement"]:.2%}',
+            *(_latency_text(variant['latency_ms'][way]) for way in (BARE, SEGMENT)),
+            f'{variant["latency_ms"][NAIVE]["p50"]:.1f}'
+            if NAIVE in variant['latency_ms'] else '-',
+            *(f'{ratio:.2f}' if ratio else '-' for ratio in (
+                variant['segment_over_bare'], variant['naive_over_segment'],
+                _gain(variant, results['variants']))),
+            ', '.join(f'{stage} {latency["p50"]:.1f}'
+                      for stage, latency in variant['stages_ms'].items())])
+    text = markdown_table(rows)
+    if results['peers']:
+        text += '\n\n' + markdown_table(
+            [['peer', 'input', 'precision', 'runtime', 'bare p50 / p95 / p99 ms'],
+             *([peer['name'], _size_text(peer['input']), peer['precision'], peer['runtime'],
+                _latency_text(peer['latency_ms'])] for peer in results['peers'])])
+    return text
+
+
+def description(results: dict[str, Any]) -> str:
+    """Return one line on where and how the results were measured."""
+    return (f'{results["images"]} camera images of {_size_text(results["camera"])} (height x '
+            f'width), labels and mask at that size, {results["threads"]} threads, '
+            f'{results["rounds"]} rounds in turn of at least {results["seconds"]:g} s '
+            f'{origin_text(results)}')
+
+
+def float_model(model: bytes, size: tuple[int, int]
+                ) -> tuple[bytes, NDArray[np.float32], NDArray[np.float32]]:
+    """
+    Return a model that takes normalised floats (1, 3, H, W), as one exports without more ado.
+
+    :param model: one of ``frm export``, which begins with (image - mean) * scale.
+    :param size: (height, width) of its only images.
+    :return: the model, and the mean and the scale of (3, 1, 1) that its images need.
+    :raises ValueError: it does not begin so.
+    """
+    graph_model = onnx.load_model_from_string(model)
+    graph = graph_model.graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    chain = [graph.input[0].name]
+    beginning = []
+    for kinds in (('Transpose', 'Cast'), ('Transpose', 'Cast'), ('Sub',), ('Mul',)):
+        takers = [node for node in graph.node
+                  if chain[-1] in node.input and node.op_type in kinds]
+        if len(takers) != 1:
+            raise ValueError('the model does not begin with the normalisation of its image')
+        beginning.append(takers[0])
+        chain.append(takers[0].output[0])
+    mean, scale = (numpy_helper.to_array(constants[node.input[1]]).astype(np.float32)
+                   for node in beginning[2:])
+    for node in beginning:
+        graph.node.remove(node)
+    # What else is asked of the image is its shape, which is known here.
+    for node in [node for node in graph.node if chain[0] in node.input]:
+        if node.op_type != 'Shape':
+            raise ValueError('the model uses its image for more than the normalisation')
+        bounds = {attribute.name: attribute.i for attribute in node.attribute}
+        shape = np.array((1, *size, 3)[bounds.get('start', 0):bounds.get('end')], np.int64)
+        graph.initializer.append(numpy_helper.from_array(shape, node.output[0]))
+        graph.node.remove(node)
+    del graph.input[:]
+    graph.input.append(helper.make_tensor_value_info(
+        chain[-1], TensorProto.FLOAT, [1, 3, *size]))
+    return graph_model.SerializeToString(), mean, scale
+
+
+def _measure_agreement(chosen: Sequence[Variant], images: Sequence[Image]) -> None:
+    """Fill in what each variant says of itself, and its share of the labels of fp32."""
+    expected: dict[tuple[int, int], list[Image]] = {}
+    for variant in chosen:
+        if variant.size not in expected:
+            reference = Variant(variant.bundle, 'cpu', 'fp32', variant.size, variant.threads)
+            with reference.load() as segmenter:
+                expected[variant.size] = [segmenter.segment(image).labels for image in images]
+        with variant.load() as segmenter:
+            variant.info = segmenter.info
+            same = [np.mean(segmenter.segment(image).labels == labels)
+                    for image, labels in zip(images, expected[variant.size], strict=True)]
+        variant.agreement = float(np.mean(same))
+
+
+def _ways(variant: Variant, images: Sequence[Image]) -> dict[str, Load]:
+    file = variant.bundle.folder / variant.bundle.entry(variant.precision).file
+    ways: dict[str, Load] = {
+        BARE: partial(_bare, file, np.zeros((1, *variant.size, 3), np.uint8), variant),
+        SEGMENT: partial(_segment, variant, images)}
+    if variant.precision == 'fp32':
+        ways[NAIVE] = partial(_naive, variant, images)
+    return ways
+
+
+def _bare(model: Path | bytes, tensor: NDArray[Any], variant: Variant) -> Infer:
+    if variant.provider == 'openvino':
+        hint = 'bf16' if variant.precision == 'bf16' else 'f32'
+        return openvino(model, tensor, variant.threads, hint)
+    return onnx_runtime(model, tensor, variant.threads)
+
+
+def _segment(variant: Variant, images: Sequence[Image]) -> Infer:
+    segmenter = variant.load()
+    turn = cycle(images)
+
+    def infer() -> Image:
+        result = segmenter.segment(next(turn))
+        for stage, milliseconds in result.timings.items():
+            variant.stages.setdefault(stage, []).append(milliseconds)
+        return result.labels
+
+    return infer
+
+
+def _naive(variant: Variant, images: Sequence[Image]) -> Infer:
+    model, mean, scale = float_model(variant.bundle.verified_model('fp32'), variant.size)
+    tensor = np.zeros((1, 3, *variant.size), np.float32)
+    run = _bare(model, tensor, variant)
+    mean, scale = mean.ravel(), scale.ravel()
+    height, width = images[0].shape[:2]
+    drivable = variant.bundle.label_space.drivable_lut(())
+    turn = cycle(images)
+
+    def infer() -> Image:
+        small = cv2.resize(next(turn), variant.size[::-1])
+        normalised = (small.astype(np.float32) - mean) * scale
+        tensor[0] = normalised.transpose(2, 0, 1)
+        logits = run()[0].transpose(1, 2, 0)
+        labels = cv2.resize(logits, (width, height)).argmax(axis=2).astype(np.uint8)
+        return drivable[labels]
+
+    return infer
+
+
+def _result(variant: Variant, times: dict[tuple[str, str], list[float]]) -> dict[str, Any]:
+    latency = {way: percentiles(times[variant.name, way]) for way in (BARE, SEGMENT, NAIVE)
+               if (variant.name, way) in times}
+    info = variant.info
+    assert info is not None
+    segment = latency[SEGMENT]['p50']
+    return {
+        'model': variant.bundle.name, 'input': list(variant.size),
+        'provider': variant.provider, 'provider_run': info.provider,
+        'precision': variant.precision, 'precision_run': info.precision_run,
+        'label_agreement': variant.agreement, 'latency_ms': latency,
+        'stages_ms': {stage: percentiles(values) for stage, values in variant.stages.items()},
+        'segment_over_bare': segment / latency[BARE]['p50'],
+        'naive_over_segment': latency[NAIVE]['p50'] / segment if NAIVE in latency else None}
+
+
+def _gain(variant: dict[str, Any], others: Sequence[dict[str, Any]]) -> float | None:
+    """Return how many times faster than fp32 in ONNX Runtime the bare network is."""
+    for other in others:
+        if (other['input'], other['provider'], other['precision']) == (
+                variant['input'], 'cpu', 'fp32'):
+            return float(other['latency_ms'][BARE]['p50'] / variant['latency_ms'][BARE]['p50'])
+    return None
+
+
+def _size_text(size: Sequence[int]) -> str:
+    return f'{size[0]}x{size[1]}'
+
+
+def _latency_text(latency: dict[str, float]) -> str:
+    return ' / '.join(f'{latency[key]:.1f}' for key in ('p50', 'p95', 'p99'))
