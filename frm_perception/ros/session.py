@@ -96,7 +96,8 @@ class Session:
         height, width = info.resolution
         self._logger.info(
             f'loaded {bundle.name} ({info.network}, {info.backbone}) from {bundle.folder}: '
-            f'{info.precision} at {height}x{width} (height x width) on {info.provider}')
+            f'{info.precision} at {height}x{width} (height x width) on {info.provider}, which '
+            f'computes in {info.precision_run}, with {info.threads} threads')
         for topics in self._topics.values():
             topics.open(bundle.label_space)
         if not all(topics.announces_labels for topics in self._topics.values()):
@@ -186,6 +187,7 @@ class Session:
                 'network': info.network,
                 'backbone': info.backbone,
                 'precision': info.precision,
+                'precision_run': info.precision_run,
                 'resolution': f'{height}x{width}',
                 'provider_asked': info.provider_asked,
                 'provider': info.provider,
