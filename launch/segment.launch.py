@@ -77,7 +77,8 @@ PARAMETERS = (
         'precision', default_value='',
         description=f"One of the model's precisions, such as fp32. {FROM_FILE}"),
     DeclareLaunchArgument(
-        'provider', default_value='', choices=['', 'auto', 'cpu', 'cuda', 'tensorrt', 'openvino'],
+        'provider', default_value='',
+        choices=['', 'auto', 'cpu', 'cuda', 'tensorrt', 'openvino', 'torch'],
         description=f'What computes the network. {FROM_FILE}'),
 )
 """Launch arguments that are parameters of the node, of type string, under the same name."""

@@ -23,34 +23,15 @@ from contextlib import contextmanager
 
 import onnx
 import torch
-from torch import Tensor
-from torch import nn
 
 from frm_perception.networks import SegmentationNetwork
+from frm_perception.networks.image_network import ImageNetwork
 
 OPSET = 20
 """The first with GELU as one operator, which ONNX Runtime computes in one pass and without leaving
 its blocked layout, unlike the five operators that stand for it before."""
 PLAIN_OPSET = 18
 LARGEST_FILE = 2 ** 31
-
-
-class ImageNetwork(nn.Module):
-    """A network with its normalisation inside, as it runs on a vehicle."""
-
-    def __init__(self, network: SegmentationNetwork) -> None:
-        super().__init__()
-        self.network = network
-        mean = torch.tensor(network.backbone.mean)
-        std = torch.tensor(network.backbone.std)
-        self.mean = nn.Buffer(mean[:, None, None])
-        self.scale = nn.Buffer((1.0 / std)[:, None, None])
-
-    def forward(self, image: Tensor) -> Tensor:
-        """RGB uint8 (N, H, W, 3) -> logits (N, classes, H/stride, W/stride)."""
-        x = image.permute(0, 3, 1, 2).float()
-        logits: Tensor = self.network((x - self.mean) * self.scale)
-        return logits
 
 
 def export_onnx(network: SegmentationNetwork, size: tuple[int, int] | None = None,

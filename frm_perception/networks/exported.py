@@ -19,13 +19,18 @@ import numpy as np
 import onnx
 import torch
 from google.protobuf.message import DecodeError
+from onnx import GraphProto
 from onnx import NodeProto
+from onnx import helper
 from onnx import numpy_helper
 from torch import Tensor
 from torch import nn
 
+from frm_perception.networks.image_network import ImageNetwork
 from frm_perception.networks.network import SegmentationNetwork
+from frm_perception.networks.registry import build
 
+Tensors = list[tuple[str, str, tuple[int | str | None, ...]]]
 _OPERATORS = {nn.Conv2d: 'Conv', nn.BatchNorm2d: 'BatchNormalization'}
 
 
@@ -48,7 +53,7 @@ def load_exported(network: SegmentationNetwork, model: bytes) -> list[nn.BatchNo
     owned = {id(tensor) for layer in layers for tensor in layer.parameters()}
     strange = [name for name, tensor in network.named_parameters() if id(tensor) not in owned]
     if strange:
-        raise ValueError(f'may hold {strange[0]} in another form')
+        raise ValueError(f'the model may hold {strange[0]} in another form')
     nodes, constants = _contents(model)
     folded: list[nn.BatchNorm2d] = []
     bias: Tensor | None = None
@@ -67,12 +72,42 @@ def load_exported(network: SegmentationNetwork, model: bytes) -> list[nn.BatchNo
         bias = values.pop() if len(values) == 2 and len(own) == 1 else None
         if node.op_type != _OPERATORS[type(layer)] or (
                 [tensor.shape for tensor in own] != [value.shape for value in values]):
-            raise ValueError('is of another network')
+            raise ValueError('the model is of another network')
         for tensor, value in zip(own, values, strict=True):
             tensor.data.copy_(value)
     if nodes or bias is not None:
-        raise ValueError('is of another network')
+        raise ValueError('the model is of another network')
     return folded
+
+
+def rebuilt(name: str, model: bytes) -> ImageNetwork:
+    """
+    Return the network that an ONNX model was exported from, in evaluation mode.
+
+    :param name: see :func:`frm_perception.networks.build`.
+    :raises ValueError: no such network, or as for :func:`load_exported`.
+    """
+    shape = _graph(model).output[0].type.tensor_type.shape
+    network = build(name, shape.dim[1].dim_value)
+    load_exported(network, model)
+    network.rearrange()
+    return ImageNetwork(network).eval()
+
+
+def exported_tensors(model: bytes) -> tuple[Tensors, Tensors]:
+    """
+    Return inputs and outputs that an ONNX model declares: name, NumPy's dtype, shape.
+
+    :return: a free dimension has its name, or None.
+    :raises ValueError: not an ONNX model.
+    """
+    graph = _graph(model)
+    inputs, outputs = (
+        [(value.name, str(helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)),
+          tuple(dim.dim_param or dim.dim_value or None
+                for dim in value.type.tensor_type.shape.dim)) for value in values]
+        for values in (graph.input, graph.output))
+    return inputs, outputs
 
 
 def _in_order(network: SegmentationNetwork) -> list[nn.Conv2d | nn.BatchNorm2d]:
@@ -88,12 +123,16 @@ def _in_order(network: SegmentationNetwork) -> list[nn.Conv2d | nn.BatchNorm2d]:
     return layers
 
 
+def _graph(model: bytes) -> GraphProto:
+    try:
+        return onnx.load_model_from_string(model).graph
+    except DecodeError as error:
+        raise ValueError(f'not an ONNX model: {error}') from error
+
+
 def _contents(model: bytes) -> tuple[list[NodeProto], dict[str, Tensor]]:
     """Return the nodes of layers that have weights, and the constants by their names there."""
-    try:
-        graph = onnx.load_model_from_string(model).graph
-    except DecodeError as error:
-        raise ValueError(f'is not an ONNX model: {error}') from error
+    graph = _graph(model)
     # A weight that is kept in 16 bits is cast where it is used.
     cast = {node.input[0]: node.output[0] for node in graph.node if node.op_type == 'Cast'}
     constants = {cast.get(tensor.name, tensor.name):

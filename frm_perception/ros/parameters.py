@@ -156,8 +156,9 @@ SPECS: Mapping[str, ParameterSpec] = {
         'the name of a precision of the model, such as fp32', lambda v: bool(_NAME.fullmatch(v))),
     'provider': _choice(
         'auto',
-        'What computes the network: ONNX Runtime on TensorRT, CUDA or the CPU, or OpenVINO on the '
-        'CPU. What is really used is measured in configure, logged, and part of /diagnostics.',
+        'What computes the network: ONNX Runtime on TensorRT, CUDA or the CPU, OpenVINO on the '
+        'CPU, or PyTorch on a GPU. What is really used is measured in configure, logged, and part of '
+        '/diagnostics.',
         *PROVIDERS),
     'require_provider': ParameterSpec(
         False,

@@ -129,7 +129,8 @@ class Segmenter:
         bundle.label_space.drivable_lut(drivable_classes)
         engine = open_engine(
             bundle.verified_model(precision), str(bundle.folder / bundle.entry(precision).file),
-            EngineOptions(provider, precision, require_provider, threads, size))
+            EngineOptions(provider, precision, require_provider, threads, size,
+                          bundle.network))
         cv2.setNumThreads(engine.threads)
         _check_against_manifest(engine, bundle, precision, size)
         info = SegmenterInfo(

@@ -98,8 +98,8 @@ def load_bundle(folder: Path, images: Tensor) -> SegmentationNetwork:
     try:
         norms = load_exported(network, bundle.verified_model('fp32'))
     except ValueError as error:
-        raise ValueError(f'cannot begin with {folder}: its fp32 model {error}. Begin with '
-                         'the checkpoint.pt that it was exported from.') from error
+        raise ValueError(f'cannot begin with {folder}: {error}. Begin with the '
+                         'checkpoint.pt that it was exported from.') from error
     _split_normalisation(network, norms, normalised(network.backbone, images))
     return network
 

@@ -25,7 +25,6 @@ from hypothesis import strategies as st
 torch = pytest.importorskip('torch', reason='export needs torch: requirements/train.txt')
 onnxruntime = pytest.importorskip('onnxruntime')
 
-from frm_perception.deploy.export import ImageNetwork  # noqa: E402
 from frm_perception.deploy.export import export_onnx  # noqa: E402
 from frm_perception.networks import SegmentationNetwork  # noqa: E402
 from frm_perception.networks import build  # noqa: E402
@@ -45,6 +44,7 @@ from frm_perception.networks.heads.cgrseg import PrototypeGate  # noqa: E402
 from frm_perception.networks.heads.pyramid import PyramidHead  # noqa: E402
 from frm_perception.networks.heads.rsp import RelationalExtractor  # noqa: E402
 from frm_perception.networks.heads.rsp import RspHead  # noqa: E402
+from frm_perception.networks.image_network import ImageNetwork  # noqa: E402
 
 SMALL = VanVariant((8, 16, 24, 32), (1, 1, 2, 1), (2, 2, 2, 2))
 

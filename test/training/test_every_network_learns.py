@@ -24,7 +24,6 @@ onnxruntime = pytest.importorskip('onnxruntime')
 
 import torch.nn.functional as functional  # noqa: E402
 
-from frm_perception.deploy.export import ImageNetwork  # noqa: E402
 from frm_perception.deploy.export import export_onnx  # noqa: E402
 from frm_perception.deploy.half_precision import to_half  # noqa: E402
 from frm_perception.deploy.half_precision import with_rounded_results  # noqa: E402
@@ -33,6 +32,7 @@ from frm_perception.labels import CAMVID  # noqa: E402
 from frm_perception.networks import NETWORKS  # noqa: E402
 from frm_perception.networks import SegmentationNetwork  # noqa: E402
 from frm_perception.networks import build  # noqa: E402
+from frm_perception.networks.image_network import ImageNetwork  # noqa: E402
 from frm_perception.scenes import RenderedDrive  # noqa: E402
 from frm_perception.training.losses import CrossEntropy  # noqa: E402
 

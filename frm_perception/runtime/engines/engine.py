@@ -52,6 +52,7 @@ class EngineOptions:
         :func:`frm_perception.runtime.threads.thread_count`.
     :param size: (height, width) of the inference that proves them; on a GPU it is also the size
         that the kernels are chosen for.
+    :param network: the name that the network is built by, for PyTorch.
     :param cache: folder where TensorRT keeps what it compiled and timed; None keeps nothing.
     """
 
@@ -60,6 +61,7 @@ class EngineOptions:
     require_provider: bool = False
     threads: int = 0
     size: tuple[int, int] = (64, 64)
+    network: str = ''
     cache: Path | None = None
 
 

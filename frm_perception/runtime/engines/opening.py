@@ -23,8 +23,9 @@ from frm_perception.runtime.engines.engine import ProviderError
 from frm_perception.runtime.engines.onnx_runtime import EXECUTION_PROVIDERS
 from frm_perception.runtime.engines.onnx_runtime import OnnxEngine
 from frm_perception.runtime.engines.openvino import OpenVinoEngine
+from frm_perception.runtime.engines.pytorch import TorchEngine
 
-PROVIDERS = ('auto', *EXECUTION_PROVIDERS, 'openvino')
+PROVIDERS = ('auto', *EXECUTION_PROVIDERS, 'openvino', 'torch')
 
 
 def open_engine(model: bytes, file: str, options: EngineOptions) -> Engine:
@@ -46,14 +47,19 @@ def open_engine(model: bytes, file: str, options: EngineOptions) -> Engine:
     if options.provider not in PROVIDERS:
         raise ValueError(f'unknown provider {options.provider!r}; choose from '
                          f'{", ".join(PROVIDERS)}')
-    if options.precision == 'bf16' and options.provider in EXECUTION_PROVIDERS:
+    if options.precision == 'bf16' and options.provider in (*EXECUTION_PROVIDERS, 'torch'):
         raise ValueError(
             f'precision bf16 cannot be had of provider {options.provider!r}: OpenVINO alone '
             f'computes in it. Choose provider openvino or auto, or precision fp32.')
-    if options.provider != 'openvino' and options.precision != 'bf16':
+    if options.provider == 'torch' and options.precision != 'fp32':
+        raise ValueError(
+            f'precision {options.precision} cannot be had of provider torch, which computes in '
+            f'fp32. Choose precision fp32 or another provider.')
+    if options.provider not in ('openvino', 'torch') and options.precision != 'bf16':
         return OnnxEngine(model, file, options)
+    alternative = TorchEngine if options.provider == 'torch' else OpenVinoEngine
     try:
-        return OpenVinoEngine(model, file, options)
+        return alternative(model, file, options)
     except ProviderError as error:
         if options.require_provider:
             raise

@@ -34,7 +34,7 @@ def opened(provider: str, precision: str = 'fp32', required: bool = False) -> En
 
 
 def test_an_unknown_provider_lists_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="'gpu'.*auto, tensorrt, cuda, cpu, openvino"):
+    with pytest.raises(ValueError, match="'gpu'.*auto, tensorrt, cuda, cpu, openvino, torch"):
         opened('gpu')
 
 
