@@ -76,7 +76,7 @@ class OpenVinoEngine:
         beginning = claim(options, 'openvino')
         try:
             openvino = load_openvino()
-        except EngineError as error:
+        except ImportError as error:
             raise ProviderError(f'{beginning}, but {error}') from error
         core = openvino.Core()
         hint, lack = _precision_hint(options.precision,
@@ -154,7 +154,7 @@ def load_openvino() -> Any:
     """
     Return the module ``openvino``, which then sends nothing.
 
-    :raises EngineError: it cannot be imported.
+    :raises ImportError: it cannot be imported.
     """
     # The wheels of openvino send usage data to Google when they are imported, by means of
     # openvino_telemetry, and go without it where that is not to be had. A vehicle's computer talks
@@ -165,7 +165,7 @@ def load_openvino() -> Any:
     try:
         import openvino
     except ImportError as error:
-        raise EngineError(f'OpenVINO cannot be imported ({error}): install it with "pip install '
+        raise ImportError(f'OpenVINO cannot be imported ({error}): install it with "pip install '
                           f'-r requirements/openvino.txt"') from error
     finally:
         if hide:
