@@ -15,7 +15,7 @@
 OpenVINO on an x86 processor, proved by the model that it really runs.
 
 Left alone, OpenVINO computes a model in fp32 in bf16 wherever the processor can, and says nothing:
-https://docs.openvino.ai/2026/openvino-workflow/running-inference/optimize-inference/precision-control.html.
+https://docs.openvino.ai/2025/openvino-workflow/running-inference/optimize-inference/precision-control.html.
 Here the precision is always asked for, and read afterwards, for every convolution, from the
 compiled graph: each of its nodes names its ``runtimePrecision``.
 """
