@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -74,6 +75,10 @@ class DrivableRules:
     def remember(self) -> bool:
         """Whether a frame's mask depends on the frames before it."""
         return max(self.appear_frames, self.vanish_frames) > 1
+
+    def for_one_image(self) -> DrivableRules:
+        """Return the rules for an image that no other one goes before."""
+        return replace(self, appear_frames=1, vanish_frames=1)
 
 
 class DrivableFilter:

@@ -37,11 +37,12 @@ LONGEST_MODULE = 400
 MAY_IMPORT = {
     'rclpy': {'ros'}, 'sensor_msgs': {'ros'}, 'std_msgs': {'ros'}, 'diagnostic_msgs': {'ros'},
     'cv_bridge': {'ros'}, 'lifecycle_msgs': {'ros'},
-    'torch': {'networks', 'training', 'deploy'}, 'onnx': {'deploy'},
+    'numba': {'runtime'}, 'torch': {'networks', 'training', 'deploy'},
+    'onnx': {'deploy'},
 }
 """Which rooms of the package may import a library, at the top of a module or inside it."""
 
-WITHOUT_ROSDEP_KEY = {'onnxruntime', 'rosbags'}
+FROM_PIP = {'numba', 'onnxruntime', 'rosbags'}
 PYTHON_NAMES = {'cv2': 'python3-opencv', 'numpy': 'python3-numpy', 'tqdm': 'python3-tqdm',
                 'yaml': 'python3-yaml'}
 NOT_ON_A_VEHICLE = {'networks', 'training', 'deploy'}
@@ -117,7 +118,7 @@ def test_package_xml_names_all_that_the_node_imports() -> None:
                          *(ROOT / 'launch').glob('*.py')]
             if not set(path.parts) & NOT_ON_A_VEHICLE
             for name in imports(path)}
-    own = {'frm_perception', *WITHOUT_ROSDEP_KEY, *sys.stdlib_module_names}
+    own = {'frm_perception', *FROM_PIP, *sys.stdlib_module_names}
     assert used - own <= named
 
 

@@ -245,7 +245,8 @@ def test_every_answer_has_a_camera_info_that_fits_the_label_image(
             label = camera.answers['label'][key]
             assert (label.height, label.width) != size
             assert info == camera_info_for(
-                info_of(*size), label.header, size, (label.height, label.width))
+                info_of(*size), label.header, size, View.whole(size),
+                    (label.height, label.width))
         assert unknown not in camera.found
 
 
