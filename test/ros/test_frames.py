@@ -200,30 +200,6 @@ def test_masks_in_the_networks_size_and_other_drivable_classes(
         drivable == 255, (labels == CLASS['car']) | (labels == CLASS['road']))
 
 
-def test_a_camera_has_a_crop_and_a_filter_of_its_own(
-        probe: Probe, models: Path, tmp_path: Path) -> None:
-    with SegmenterProcess(
-            probe, tmp_path / 'log', cameras=['front', 'rear'], model_dir=models,
-            resolution='64x160', fit='crop', drivable_foot=0.1, drivable_appear_frames=2,
-            drivable_max_gap=3600.0) as node:
-        assert node.change_state('configure') and node.change_state('activate')
-        road = np.full((96, 160, 3), COLOR['road'], np.uint8)
-        road[60:64] = COLOR['car']
-        near = np.zeros((96, 160), np.bool_)
-        near[66:] = True
-        for name in ('front', 'rear'):
-            with node.camera(name) as camera:
-                camera.answering()
-                camera.ask(image_message(np.zeros_like(road), 'rgb8'))
-                _, first = camera.ask(image_message(road, 'rgb8'))
-                labels, second = camera.ask(image_message(road, 'rgb8'))
-            assert (labels[:32] == 255).all() and (labels[34:56] == CLASS['road']).all()
-            assert not first.any()
-            assert not second[:64].any() and (second[near] == 255).all()
-        log = node.log()
-    assert 'images are fitted by crop, labels computed by numba' in log
-
-
 def malformed() -> list[Image]:
     """Return one image of each kind that cannot be read."""
     changes: list[dict[str, object]] = [
