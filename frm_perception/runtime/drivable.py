@@ -113,7 +113,7 @@ class DrivableFilter:
         else:
             mask = by_class(labels, classes)
         if rules.remember:
-            mask = self._over_time(mask, stamp_ns)
+            mask = self._over_time(mask, stamp_ns, kernels)
         if rules.min_area or rules.foot:
             height, width = mask.shape
             foot = None
@@ -123,7 +123,7 @@ class DrivableFilter:
             kernels.remove_areas(mask, math.ceil(rules.min_area * mask.size), foot)
         return mask
 
-    def _over_time(self, mask: U8, stamp_ns: int | None) -> U8:
+    def _over_time(self, mask: U8, stamp_ns: int | None, kernels: Kernels) -> U8:
         """Return the mask in which only changes that lasted are made."""
         if stamp_ns is None:
             raise ValueError('rules with appear_frames or vanish_frames above 1 need the stamp_ns '
@@ -132,27 +132,11 @@ class DrivableFilter:
         if mask.shape != self._state.shape or not 0 <= passed <= self.rules.max_gap_s * 1e9:
             self._state, self._streak = np.zeros_like(mask), np.zeros_like(mask)
         self._stamp_ns = stamp_ns
-        state = self._state
-        contradicts = cv2.bitwise_xor(mask, state)
-        streak = cv2.bitwise_and(self._streak + np.uint8(1), contradicts)
-        appears = cv2.bitwise_and(_at_least(streak, self.rules.appear_frames), mask)
-        vanishes = cv2.bitwise_and(_at_least(streak, self.rules.vanish_frames), state)
-        changes = cv2.bitwise_or(appears, vanishes)
-        self._state = _u8(cv2.bitwise_xor(state, changes))
-        self._streak = _u8(cv2.bitwise_and(streak, cv2.bitwise_not(changes)))
+        kernels.settle(mask, self._state, self._streak, self.rules.appear_frames,
+                       self.rules.vanish_frames)
         return self._state.copy()
-
-
-def _at_least(values: object, least: int) -> U8:
-    return _u8(cv2.threshold(_u8(values), least - 1, 255, cv2.THRESH_BINARY)[1])
 
 
 def by_class(labels: U8, classes: U8) -> U8:
     """Return (H, W) uint8: what the (256,) table ``classes`` says of every pixel's label."""
-    return _u8(cv2.LUT(labels, classes))
-
-
-def _u8(image: object) -> U8:
-    """Narrow what cv2's stubs call any number to what uint8 input really gives."""
-    assert isinstance(image, np.ndarray)
-    return image
+    return np.asarray(cv2.LUT(labels, classes), np.uint8)

@@ -86,6 +86,14 @@ class ArrayKernels:
         enough = self.confidence(logits, sampling) >= least
         return np.where(enough & (classes[labels] != 0), np.uint8(255), np.uint8(0))
 
+    def settle(self, mask: U8, state: U8, streak: U8, appear: int, vanish: int) -> None:
+        """See :meth:`.contract.Kernels.settle`."""
+        streak += 1
+        streak[mask == state] = 0
+        lasted = streak >= np.where(state, np.uint8(vanish), np.uint8(appear))
+        np.copyto(state, mask, where=lasted)
+        streak[lasted] = 0
+
     def remove_areas(self, mask: U8, least: int, foot: Foot | None) -> None:
         """See :meth:`.contract.Kernels.remove_areas`."""
         _, areas, figures, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)

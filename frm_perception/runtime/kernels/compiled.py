@@ -18,7 +18,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from frm_perception.runtime.kernels.compiled_areas import remove_areas
+from frm_perception.runtime.kernels.compiled_masks import remove_areas
+from frm_perception.runtime.kernels.compiled_masks import settle
 from frm_perception.runtime.kernels.compiled_pixels import find_confidence
 from frm_perception.runtime.kernels.compiled_pixels import find_confident
 from frm_perception.runtime.kernels.compiled_pixels import find_winners
@@ -60,6 +61,10 @@ class CompiledKernels:
         find_confident(logits, winners, *_axis(sampling.rows), *_axis(sampling.columns), labels,
                        classes, least, mask)
         return mask
+
+    def settle(self, mask: U8, state: U8, streak: U8, appear: int, vanish: int) -> None:
+        """See :meth:`.contract.Kernels.settle`."""
+        settle(mask, state, streak, appear, vanish)
 
     def remove_areas(self, mask: U8, least: int, foot: Foot | None) -> None:
         """See :meth:`.contract.Kernels.remove_areas`."""

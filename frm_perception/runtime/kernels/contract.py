@@ -85,6 +85,17 @@ class Kernels(Protocol):
         :param least: the lowest :meth:`confidence`, 1..255.
         """
 
+    def settle(self, mask: U8, state: U8, streak: U8, appear: int, vanish: int) -> None:
+        """
+        Take over those changes of a mask that lasted; all are (H, W) uint8 and contiguous.
+
+        :param mask: what the newest frame says: 255 or 0.
+        :param state: what holds; changed in place.
+        :param streak: how many frames in succession have contradicted it; changed in place.
+        :param appear: frames that it takes to become 255, 1..100.
+        :param vanish: frames that it takes to become 0, 1..100.
+        """
+
     def remove_areas(self, mask: U8, least: int, foot: Foot | None) -> None:
         """
         Set areas of a mask to 0 that are too small or do not reach the foot.

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Small and far areas removed from a mask, compiled."""
+"""What is done to masks, compiled: changes made when they last, small and far areas removed."""
 
 from __future__ import annotations
 
@@ -24,18 +24,31 @@ from frm_perception.runtime.kernels.sampling import Int
 _BLOCK = 64
 
 
-@compiled('intp(uint8[::1], intp)')
-def _run_end(row: U8, x: int) -> int:
-    """Return where the run of equal values that begins at ``x`` ends."""
-    value = row[x]
-    while x + _BLOCK <= row.size:
+@compiled('void(uint8[:, ::1], uint8[:, ::1], uint8[:, ::1], uint8, uint8)')
+def settle(mask: U8, state: U8, streak: U8, appear: int, vanish: int) -> None:
+    """Do :meth:`.contract.Kernels.settle`."""
+    for y in range(mask.shape[0]):
+        for x in range(mask.shape[1]):
+            before = state[y, x]
+            frames = np.uint8(streak[y, x] + 1) if mask[y, x] != before else np.uint8(0)
+            limit = vanish if before else appear
+            lasted = frames >= limit
+            streak[y, x] = np.uint8(0) if lasted else frames
+            state[y, x] = mask[y, x] if lasted else before
+
+
+@compiled('intp(uint8[:, ::1], intp, intp)')
+def _run_end(mask: U8, y: int, x: int) -> int:
+    """Return where the run of equal values that begins at ``x`` of a row ends."""
+    value, width = mask[y, x], mask.shape[1]
+    while x + _BLOCK <= width:
         difference = np.uint8(0)
         for k in range(_BLOCK):
-            difference |= row[x + k] ^ value
+            difference |= mask[y, x + k] ^ value
         if difference:
             break
         x += _BLOCK
-    while x < row.size and row[x] == value:
+    while x < width and mask[y, x] == value:
         x += 1
     return x
 
@@ -64,7 +77,7 @@ def remove_areas(mask: U8, least: int, foot_top: int, foot_left: int, foot_right
         x = 0
         while x < width:
             start[count] = x
-            x = _run_end(mask[y], x)
+            x = _run_end(mask, y, x)
             if not mask[y, start[count]]:
                 continue
             end[count], parent[count], size[count] = x, count, x - start[count]

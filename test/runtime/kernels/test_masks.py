@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Areas of a mask stay where they are large enough and reach the foot, to the pixel."""
+"""Changes of a mask are made when they last, and areas stay that are large and near enough."""
 
 from __future__ import annotations
 
@@ -90,3 +90,19 @@ def test_the_teeth_of_a_comb_are_one_area(kernels: Kernels) -> None:
     expected = mask.copy()
     kernels.remove_areas(mask, np.count_nonzero(mask), Foot(29, 98, 99))
     np.testing.assert_array_equal(mask, expected)
+
+
+@all_kernels
+@given(st.integers(1, 100), st.integers(1, 100), st.integers(0, 2**32 - 1))
+def test_a_change_is_made_by_the_last_of_so_many_frames_in_succession(
+        kernels: Kernels, appear: int, vanish: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    mask, before = (np.where(random.random((7, 130)) < 0.5, 255, 0).astype(np.uint8)
+                    for _ in range(2))
+    needed = np.where(before, vanish, appear)
+    contradicted = (random.random(mask.shape) * needed).astype(np.uint8)  # always fewer
+    state, streak = before.copy(), contradicted.copy()
+    kernels.settle(mask, state, streak, appear, vanish)
+    frames = np.where(mask == before, 0, contradicted + 1)
+    np.testing.assert_array_equal(state, np.where(frames == needed, mask, before))
+    np.testing.assert_array_equal(streak, np.where(frames == needed, 0, frames))
