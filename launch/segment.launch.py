@@ -77,8 +77,8 @@ PARAMETERS = (
         'precision', default_value='',
         description=f"One of the model's precisions, such as fp32. {FROM_FILE}"),
     DeclareLaunchArgument(
-        'provider', default_value='', choices=['', 'auto', 'cpu', 'cuda', 'tensorrt'],
-        description=f'What ONNX Runtime computes on. {FROM_FILE}'),
+        'provider', default_value='', choices=['', 'auto', 'cpu', 'cuda', 'tensorrt', 'openvino'],
+        description=f'What computes the network. {FROM_FILE}'),
 )
 """Launch arguments that are parameters of the node, of type string, under the same name."""
 

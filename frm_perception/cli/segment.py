@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     from frm_perception.media.files import MediaError
     from frm_perception.media.segment_files import SegmentFiles
     from frm_perception.runtime.drivable import DrivableRules
-    from frm_perception.runtime.engine import EngineError
+    from frm_perception.runtime.engines import EngineError
     try:
         rules = DrivableRules(
             min_confidence=args.min_confidence, min_area=args.min_area, foot=args.foot,

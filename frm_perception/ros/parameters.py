@@ -38,7 +38,7 @@ from rclpy.validate_topic_name import validate_topic_name
 
 from frm_perception.runtime.drivable import MAX_FRAMES
 from frm_perception.runtime.drivable import DrivableRules
-from frm_perception.runtime.engine import PROVIDERS
+from frm_perception.runtime.engines import PROVIDERS
 from frm_perception.runtime.geometry import FITS
 from frm_perception.runtime.segmenter import OUTPUT_SIZES
 
@@ -64,9 +64,9 @@ class SegmenterParameters:
     :param backbone: which bundle; `auto` is the default of `model_dir`.
     :param resolution: `auto` or `HEIGHTxWIDTH` of the network's input.
     :param precision: which of the bundle's models.
-    :param provider: what ONNX Runtime computes on.
-    :param require_provider: refuse to configure when `provider` is not really used.
-    :param threads: threads of one inference; 0 leaves it to ONNX Runtime.
+    :param provider: what computes the network.
+    :param require_provider: refuse to configure when `provider` or `precision` is not really used.
+    :param threads: threads of one inference; 0 leaves other programs room.
     :param fit: how images are fitted into the network's input.
     :param output_size: `camera` or `network`.
     :param drivable_classes: names of classes; none means the label space's own.
@@ -184,18 +184,22 @@ SPECS: Mapping[str, ParameterSpec] = {
         lambda v: bool(_RESOLUTION.fullmatch(v))),
     'precision': ParameterSpec(
         'fp32',
-        'Precision of the model. Configure lists those that are there if it is not.',
+        'Precision of the model. Configure lists those that are there if it is not. bf16 is '
+        'computed by OpenVINO alone. What is really computed in is measured in configure.',
         'the name of a precision of the model, such as fp32', lambda v: bool(_NAME.fullmatch(v))),
     'provider': _choice(
         'auto',
-        'What ONNX Runtime computes on. What is really used is measured in configure, logged, '
-        'and part of /diagnostics.',
+        'What computes the network: ONNX Runtime on TensorRT, CUDA or the CPU, or OpenVINO on the '
+        'CPU. What is really used is measured in configure, logged, and part of /diagnostics.',
         *PROVIDERS),
     'require_provider': ParameterSpec(
-        False, 'Let configure fail when the provider asked for is not really used.',
+        False,
+        'Let configure fail when the provider or the precision asked for is not really used.',
         'true, false', lambda _: True),
     'threads': _number(
-        0, 'Threads of one inference; 0 leaves it to ONNX Runtime.', 0, MAX_THREADS),
+        0,
+        'Threads of one inference and of OpenCV; 0 leaves other nodes room: every core of one or '
+        'two, three quarters of more.', 0, MAX_THREADS),
     'fit': _choice(
         'letterbox',
         'How images of another shape are fitted into the network input: letterbox shows the whole '

@@ -101,7 +101,8 @@ class Session:
         height, width = info.resolution
         self._logger.info(
             f'loaded {bundle.name} ({info.network}, {info.backbone}) from {bundle.folder}: '
-            f'{info.precision} at {height}x{width} (height x width) on {info.provider}; '
+            f'{info.precision} at {height}x{width} (height x width) on {info.provider}, which '
+            f'computes in {info.precision_run}, with {info.threads} threads; '
             f'images are fitted by {info.fit}, labels computed by {info.kernels}')
         for topics in self._topics.values():
             topics.open(bundle.label_space)
@@ -195,6 +196,7 @@ class Session:
                 'network': info.network,
                 'backbone': info.backbone,
                 'precision': info.precision,
+                'precision_run': info.precision_run,
                 'resolution': f'{height}x{width}',
                 'provider_asked': info.provider_asked,
                 'provider': info.provider,

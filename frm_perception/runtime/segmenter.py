@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from dataclasses import replace
 from time import perf_counter
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,7 +31,9 @@ from frm_perception.runtime.bundle import Bundle
 from frm_perception.runtime.bundle import parse_resolution
 from frm_perception.runtime.drivable import DrivableFilter
 from frm_perception.runtime.drivable import by_class
-from frm_perception.runtime.engine import OnnxEngine
+from frm_perception.runtime.engines import Engine
+from frm_perception.runtime.engines import EngineOptions
+from frm_perception.runtime.engines import open_engine
 from frm_perception.runtime.geometry import Geometry
 from frm_perception.runtime.geometry import View
 from frm_perception.runtime.kernels.choice import load_kernels
@@ -53,10 +56,14 @@ class SegmenterInfo:
 
     :param bundle: name of the model bundle.
     :param resolution: (height, width) of the network's input.
+    :param precision: as asked; the bundle's model of that name is what runs.
+    :param precision_run: what the network really computes in, as the first inference showed.
     :param provider: where the network really runs, as the first inference showed.
-    :param fallback: what differs from ``provider_asked``, in words; None if nothing does.
-    :param note: what provider 'auto' would have taken and could not, in words, or None.
-    :param threads: as asked; 0 is ONNX Runtime's choice.
+    :param fallback: what differs from ``provider_asked`` or ``precision``, in words; None if
+        nothing does.
+    :param note: what else is worth knowing, such as what provider 'auto' would have taken and
+        could not, in words, or None.
+    :param threads: how many one inference uses.
     :param fit: how images are fitted into the network's input.
     :param kernels: what computes labels from logits: numba or numpy, with its version.
     :param kernels_note: what is wrong with ``kernels``, in words; None if nothing is.
@@ -67,6 +74,7 @@ class SegmenterInfo:
     backbone: str
     resolution: tuple[int, int]
     precision: str
+    precision_run: str
     provider_asked: str
     provider: str
     fallback: str | None
@@ -113,7 +121,7 @@ class Segmenter:
     go on meanwhile.
     """
 
-    def __init__(self, bundle: Bundle, engine: OnnxEngine, kernels: Kernels, info: SegmenterInfo,
+    def __init__(self, bundle: Bundle, engine: Engine, kernels: Kernels, info: SegmenterInfo,
                  drivable_classes: Sequence[str]) -> None:
         self.info = info
         self.label_space: LabelSpace = bundle.label_space
@@ -122,7 +130,7 @@ class Segmenter:
         self._padding = bundle.input.padding
         self._stride = bundle.output.stride
         self._drivable = bundle.label_space.drivable_lut(drivable_classes)
-        self._batch = np.empty((1, *info.resolution, 3), np.uint8)
+        self._batch = engine.buffer()
 
     @classmethod
     def load(cls, bundle: Bundle, *, resolution: str = 'auto', precision: str = 'fp32',
@@ -132,25 +140,33 @@ class Segmenter:
         Verify and load a bundle's model, prove where it runs, and warm up.
 
         :param resolution: 'auto' or 'HEIGHTxWIDTH' of the network's input.
+        :param precision: one of the bundle's; 'bf16' is computed by OpenVINO alone.
+        :param provider: one of :data:`frm_perception.runtime.engines.PROVIDERS`.
+        :param require_provider: refuse to load unless provider and precision are what really runs.
+        :param threads: of one inference, and of OpenCV in this process; 0 leaves other programs
+            room, see :func:`frm_perception.runtime.threads.thread_count`.
         :param drivable_classes: names that count as drivable; empty means the bundle's own.
         :param fit: one of :data:`frm_perception.runtime.geometry.FITS`.
         :raises ValueError: a value that is not possible; the message says what is.
         :raises BundleError: the model is damaged or is not what its manifest says.
-        :raises ProviderError: ``require_provider`` and another provider does the work.
-        :raises EngineError: ONNX Runtime is missing or cannot load or run the model.
+        :raises ProviderError: ``require_provider`` and the work is done by another provider or in
+            another precision.
+        :raises EngineError: the runtime is missing or cannot load or run the model.
         """
         size = parse_resolution(resolution, bundle)
         Geometry.fit(size, size, bundle.output.stride, fit)
         bundle.label_space.drivable_lut(drivable_classes)
         kernels, kernels_note = load_kernels()
-        engine = OnnxEngine(bundle.verified_model(precision), provider, require_provider, threads,
-                            size)
+        engine = open_engine(
+            bundle.verified_model(precision), str(bundle.folder / bundle.entry(precision).file),
+            EngineOptions(provider, precision, require_provider, threads, size))
+        cv2.setNumThreads(engine.threads)
         _check_against_manifest(engine, bundle, precision, size)
         info = SegmenterInfo(
             bundle=bundle.name, network=bundle.network, backbone=bundle.backbone, resolution=size,
-            precision=precision, provider_asked=provider, provider=engine.provider,
-            fallback=engine.fallback, note=engine.note, threads=threads, fit=fit,
-            kernels=kernels.name, kernels_note=kernels_note)
+            precision=precision, precision_run=engine.precision, provider_asked=provider,
+            provider=engine.provider, fallback=engine.fallback, note=engine.note,
+            threads=engine.threads, fit=fit, kernels=kernels.name, kernels_note=kernels_note)
         return cls(bundle, engine, kernels, info, drivable_classes)
 
     def segment(self, image: NDArray[np.uint8], encoding: str = 'rgb8',
@@ -278,14 +294,13 @@ def _in_place(pixels: NDArray[np.uint8], geometry: Geometry, outside: int) -> ND
     return whole
 
 
-def _check_against_manifest(engine: OnnxEngine, bundle: Bundle, precision: str,
+def _check_against_manifest(engine: Engine, bundle: Bundle, precision: str,
                             size: tuple[int, int]) -> None:
     """Refuse a model whose tensors are not those that the manifest describes."""
     stride = bundle.output.stride
     classes = len(bundle.label_space.classes)
     checks = (
         ('input name', bundle.input.name, engine.input.name),
-        ('input type', 'tensor(uint8)', engine.input.dtype),
         ('output name', bundle.output.name, engine.output.name),
         (f'output shape for an input of {size}', (1, classes, *(side // stride for side in size)),
          engine.first_shape))
@@ -293,4 +308,5 @@ def _check_against_manifest(engine: OnnxEngine, bundle: Bundle, precision: str,
         if expected != found:
             raise BundleError(
                 f'{bundle.folder / bundle.entry(precision).file} does not fit its manifest: '
-                f'{what} is {found}, the manifest says {expected}')
+                f'{what} is {found}, the manifest says {expected}. Copy the bundle again, or '
+                f'export it again.')

@@ -230,7 +230,7 @@ def test_fast_dds_gets_our_profile_unless_there_is_another(
 
 
 @pytest.mark.parametrize(('arguments', 'complaint'), [
-    (('provider:=gpu',), "Valid options are: ['', 'auto', 'cpu', 'cuda', 'tensorrt']"),
+    (('provider:=gpu',), "Valid options are: ['', 'auto', 'cpu', 'cuda', 'tensorrt', 'openvino']"),
     (('params_file:=/no/such/file',), 'params_file: there is no file /no/such/file'),
     (('cameras:=a,b', 'image_topic:=/image'), 'write {camera} where their names belong'),
 ])
