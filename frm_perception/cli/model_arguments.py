@@ -33,6 +33,9 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
                         help='take the packaged model with this backbone (default: %(default)s)')
     parser.add_argument('--resolution', default='auto', metavar='HEIGHTxWIDTH',
                         help="the network's input, e.g. 384x640 (default: the model's own)")
+    parser.add_argument('--fit', default='letterbox', metavar='HOW',
+                        help='letterbox, stretch or crop images of another shape than the '
+                             "network's input (default: %(default)s)")
     parser.add_argument('--precision', default='fp32',
                         help='bf16 is computed by OpenVINO alone (default: %(default)s)')
     parser.add_argument('--provider', default='auto',
@@ -81,9 +84,11 @@ def load_segmenter(bundle: Bundle, args: argparse.Namespace) -> Segmenter:
     from frm_perception.runtime.segmenter import Segmenter
     segmenter = Segmenter.load(
         bundle, resolution=args.resolution, precision=args.precision, provider=args.provider,
-        require_provider=args.require_provider, threads=args.threads)
+        require_provider=args.require_provider, threads=args.threads, fit=args.fit)
     if segmenter.info.fallback:
         print(f'frm {args.command}: warning: {segmenter.info.fallback}', file=sys.stderr)
     if segmenter.info.note:
         print(f'frm {args.command}: {segmenter.info.note}', file=sys.stderr)
+    if segmenter.info.kernels_note:
+        print(f'frm {args.command}: warning: {segmenter.info.kernels_note}', file=sys.stderr)
     return segmenter

@@ -41,6 +41,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument('-o', '--output', type=Path, required=True, metavar='FOLDER',
                         help='where results go; it is made if need be')
     add_model_arguments(parser)
+    _add_rules(parser)
     parser.add_argument('--topic', default='', metavar='NAME',
                         help='image topic of a bag (default: the first that can be read)')
     parser.add_argument('--save-labels', action='store_true',
@@ -49,18 +50,39 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.set_defaults(run=run)
 
 
+def _add_rules(parser: argparse.ArgumentParser) -> None:
+    rules = parser.add_argument_group(
+        'drivable area', 'What it takes for a pixel of a drivable class to be drivable; docs/'
+                         'frame.md explains the rules. As it comes, nothing more.')
+    rules.add_argument('--min-confidence', type=float, default=0.0, metavar='SHARE',
+                       help='lowest softmax probability of its class, 0 to 1')
+    rules.add_argument('--min-area', type=float, default=0.0, metavar='SHARE',
+                       help="smallest connected area, as a share of the image's pixels")
+    rules.add_argument('--foot', type=float, default=0.0, metavar='SHARE',
+                       help='its area reaches the middle half of a strip at the lower border, '
+                            'which is this share of the image high')
+    rules.add_argument('--appear-frames', type=int, default=1, metavar='N',
+                       help='in videos and bags, after N frames in succession that say so')
+    rules.add_argument('--vanish-frames', type=int, default=1, metavar='N',
+                       help='and until N frames in succession say that it is not')
+
+
 def run(args: argparse.Namespace) -> int:
     """Label everything; 0 if all could be read, 1 if not, 2 if the options make no sense."""
     from frm_perception.media.files import MediaError
     from frm_perception.media.segment_files import SegmentFiles
+    from frm_perception.runtime.drivable import DrivableRules
     from frm_perception.runtime.engines import EngineError
     try:
+        rules = DrivableRules(
+            min_confidence=args.min_confidence, min_area=args.min_area, foot=args.foot,
+            appear_frames=args.appear_frames, vanish_frames=args.vanish_frames)
         segmenter = load_segmenter(chosen_bundle(args), args)
     except (ValueError, EngineError, FileNotFoundError) as error:
         return _fail(error, 2)
     with segmenter:
         try:
-            work = SegmentFiles(segmenter, args.output, args.topic, args.save_labels)
+            work = SegmentFiles(segmenter, args.output, args.topic, args.save_labels, rules)
             work.process(args.inputs)
         except (MediaError, EngineError, OSError) as error:
             return _fail(error, 1)

@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,10 +38,15 @@ from frm_perception.media.frames import read_frames
 from frm_perception.media.frames import read_image
 from frm_perception.media.overlay import draw_overlay
 from frm_perception.media.video import VideoWriter
+from frm_perception.runtime.drivable import DrivableFilter
+from frm_perception.runtime.drivable import DrivableRules
 from frm_perception.runtime.segmenter import Segmentation
 from frm_perception.runtime.segmenter import Segmenter
 
 SUMMARY = 'summary.json'
+
+_GAP_FRAMES = 5
+"""So many frames of a sequence may be missing before it is taken for two."""
 
 
 class SegmentFiles:
@@ -50,13 +56,15 @@ class SegmentFiles:
     :param output: folder for the results; made if need be, files in it are replaced.
     :param topic: image topic of bags; '' takes their first.
     :param save_labels: write the labels and the drivable area of every frame of videos and bags.
+    :param rules: what it takes for a pixel to be drivable; those that look at time apply within
+        each video or bag, where frames follow each other.
 
     Attributes: ``frames`` counts what was labelled, ``results`` has the files written for each
     input, ``unreadable`` the reason for each input that could not be read (to its end).
     """
 
     def __init__(self, segmenter: Segmenter, output: Path, topic: str = '',
-                 save_labels: bool = False) -> None:
+                 save_labels: bool = False, rules: DrivableRules | None = None) -> None:
         self.segmenter = segmenter
         self.frames = 0
         self.results: dict[str, list[str]] = {}
@@ -64,6 +72,7 @@ class SegmentFiles:
         self._output = output
         self._topic = topic
         self._save_labels = save_labels
+        self._rules = rules or DrivableRules()
         self._timings: dict[str, list[float]] = {}
 
     def process(self, inputs: Sequence[Path]) -> None:
@@ -97,7 +106,8 @@ class SegmentFiles:
     def summary(self) -> dict[str, object]:
         """Return all there is to know about the run, ready for JSON."""
         return {
-            'model': asdict(self.segmenter.info), 'frames': self.frames,
+            'model': asdict(self.segmenter.info),
+            'drivable_rules': asdict(self._rules), 'frames': self.frames,
             'milliseconds': self.milliseconds(), 'results': self.results,
             'unreadable': self.unreadable}
 
@@ -123,7 +133,7 @@ class SegmentFiles:
         except MediaError as error:
             self.unreadable[str(source)] = str(error)
             return
-        result = self._segment(image)
+        result = self._segment(image, DrivableFilter(self._rules.for_one_image()), 0)
         overlay = draw_overlay(image, result.labels, self.segmenter.label_space, result.drivable)
         for ending, picture in (('label.png', result.labels), ('drivable.png', result.drivable),
                                 ('overlay.jpg', overlay)):
@@ -137,9 +147,12 @@ class SegmentFiles:
             self.unreadable[str(source)] = str(error)
             return
         before = self.frames
+        # A slow sequence is one all the same.
+        drivable = DrivableFilter(replace(
+            self._rules, max_gap_s=max(self._rules.max_gap_s, _GAP_FRAMES / frames.rate)))
         with VideoWriter(self._output / f'{name}_overlay.webm', frames.rate) as video:
             for index, frame in enumerate(self._until_unreadable(source, frames)):
-                result = self._segment(frame.image)
+                result = self._segment(frame.image, drivable, frame.stamp_ns)
                 video.write(draw_overlay(frame.image, result.labels, self.segmenter.label_space,
                                          result.drivable))
                 if self._save_labels:
@@ -163,8 +176,9 @@ class SegmentFiles:
             except MediaError as error:
                 self.unreadable[str(source)] = str(error)
 
-    def _segment(self, image: NDArray[np.uint8]) -> Segmentation:
-        result = self.segmenter.segment(image)
+    def _segment(self, image: NDArray[np.uint8], drivable: DrivableFilter,
+                 stamp_ns: int) -> Segmentation:
+        result = self.segmenter.segment(image, drivable=drivable, stamp_ns=stamp_ns)
         for stage, value in (*result.timings.items(), ('total', sum(result.timings.values()))):
             self._timings.setdefault(stage, []).append(value)
         self.frames += 1

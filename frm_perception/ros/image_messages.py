@@ -29,11 +29,9 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from frm_perception.runtime.pictures import MAX_SIDE
 from frm_perception.runtime.pixels import CHANNELS
 from frm_perception.runtime.pixels import image_view
-
-MAX_SIDE = 8192
-"""Longest side of an image that is accepted, in pixels."""
 
 _VIEWED = {
     **{encoding: encoding for encoding in CHANNELS},

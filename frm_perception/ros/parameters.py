@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from dataclasses import fields
 from typing import Any
 
+from rcl_interfaces.msg import FloatingPointRange
 from rcl_interfaces.msg import IntegerRange
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.exceptions import InvalidTopicNameException
@@ -35,10 +36,14 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.validate_topic_name import validate_topic_name
 
+from frm_perception.runtime.drivable import MAX_FRAMES
+from frm_perception.runtime.drivable import DrivableRules
 from frm_perception.runtime.engines import PROVIDERS
+from frm_perception.runtime.geometry import FITS
 from frm_perception.runtime.segmenter import OUTPUT_SIZES
 
 MAX_THREADS = 256
+MAX_GAP_S = 3600.0
 
 _RESOLUTION = re.compile(r'auto|[1-9][0-9]{0,4}x[1-9][0-9]{0,4}')
 _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*')
@@ -62,8 +67,10 @@ class SegmenterParameters:
     :param provider: what computes the network.
     :param require_provider: refuse to configure when `provider` or `precision` is not really used.
     :param threads: threads of one inference; 0 leaves other programs room.
+    :param fit: how images are fitted into the network's input.
     :param output_size: `camera` or `network`.
     :param drivable_classes: names of classes; none means the label space's own.
+    :param drivable_min_confidence: and the following, see :attr:`drivable_rules`.
     """
 
     cameras: tuple[str, ...]
@@ -75,8 +82,23 @@ class SegmenterParameters:
     provider: str
     require_provider: bool
     threads: int
+    fit: str
     output_size: str
     drivable_classes: tuple[str, ...]
+    drivable_min_confidence: float
+    drivable_min_area: float
+    drivable_foot: float
+    drivable_appear_frames: int
+    drivable_vanish_frames: int
+    drivable_max_gap: float
+
+    @property
+    def drivable_rules(self) -> DrivableRules:
+        """What it takes for a pixel to be drivable, the same for every camera."""
+        return DrivableRules(
+            min_confidence=self.drivable_min_confidence, min_area=self.drivable_min_area,
+            foot=self.drivable_foot, appear_frames=self.drivable_appear_frames,
+            vanish_frames=self.drivable_vanish_frames, max_gap_s=self.drivable_max_gap)
 
 
 @dataclass(frozen=True)
@@ -92,7 +114,7 @@ class ParameterSpec:
     description: str
     possible: str
     accepts: Callable[[Any], bool]
-    range: tuple[int, int] | None = None
+    range: tuple[int, int] | tuple[float, float] | None = None
 
     @property
     def type(self) -> Parameter.Type:
@@ -102,16 +124,27 @@ class ParameterSpec:
 
     def descriptor(self) -> ParameterDescriptor:
         """Return what `ros2 param describe` shows."""
-        ranges = []
-        if self.range is not None:
-            ranges.append(IntegerRange(from_value=self.range[0], to_value=self.range[1], step=1))
-        return ParameterDescriptor(
+        descriptor = ParameterDescriptor(
             description=f'{self.description} Takes effect in configure.',
-            additional_constraints=f'Possible: {self.possible}.', integer_range=ranges)
+            additional_constraints=f'Possible: {self.possible}.')
+        if self.range is not None:
+            least, most = self.range
+            if isinstance(self.default, int):
+                descriptor.integer_range = [
+                    IntegerRange(from_value=least, to_value=most, step=1)]
+            else:
+                descriptor.floating_point_range = [
+                    FloatingPointRange(from_value=least, to_value=most)]
+        return descriptor
 
 
 def _choice(default: str, description: str, *choices: str) -> ParameterSpec:
     return ParameterSpec(default, description, ', '.join(choices), lambda v: v in choices)
+
+
+def _number(default: float, description: str, least: float, most: float) -> ParameterSpec:
+    return ParameterSpec(default, description, f'{least} to {most}',
+                         lambda v: least <= v <= most, (least, most))
 
 
 def _are_cameras(names: Sequence[str]) -> bool:
@@ -157,18 +190,23 @@ SPECS: Mapping[str, ParameterSpec] = {
     'provider': _choice(
         'auto',
         'What computes the network: ONNX Runtime on TensorRT, CUDA or the CPU, OpenVINO on the '
-        'CPU, or PyTorch on a GPU. What is really used is measured in configure, logged, and part of '
-        '/diagnostics.',
+        'CPU, or PyTorch on a GPU. What is really used is measured in configure, logged, and part '
+        'of /diagnostics.',
         *PROVIDERS),
     'require_provider': ParameterSpec(
         False,
         'Let configure fail when the provider or the precision asked for is not really used.',
         'true, false', lambda _: True),
-    'threads': ParameterSpec(
+    'threads': _number(
         0,
         'Threads of one inference and of OpenCV; 0 leaves other nodes room: every core of one or '
-        'two, three quarters of more.',
-        f'0 to {MAX_THREADS}', lambda v: 0 <= v <= MAX_THREADS, (0, MAX_THREADS)),
+        'two, three quarters of more.', 0, MAX_THREADS),
+    'fit': _choice(
+        'letterbox',
+        'How images of another shape are fitted into the network input: letterbox shows the whole '
+        'image above or beside a border, stretch changes its aspect ratio, crop leaves out the '
+        'top or both sides, which are then labelled 255 and are not drivable.',
+        *FITS),
     'output_size': _choice(
         'camera',
         "Size of label and drivable images: the camera image's, or the network's grid without "
@@ -178,6 +216,27 @@ SPECS: Mapping[str, ParameterSpec] = {
         [''],
         'Classes that count as drivable. Configure lists the classes if one does not exist.',
         "a list of class names; [''] means those that the model names", lambda _: True),
+    'drivable_min_confidence': _number(
+        0.0, 'Drivable pixels have at least this softmax probability; 0.0 asks for none.',
+        0.0, 1.0),
+    'drivable_min_area': _number(
+        0.0, "Smallest connected drivable area, as a share of the image's pixels.", 0.0, 1.0),
+    'drivable_foot': _number(
+        0.0,
+        'Drivable areas reach the vehicle: the middle half of a strip at the lower border, which '
+        'is this share of the image high; 0.0 does not ask for it.',
+        0.0, 1.0),
+    'drivable_appear_frames': _number(
+        1, 'Pixels become drivable after so many answered frames of their camera in succession '
+        'that say so.', 1, MAX_FRAMES),
+    'drivable_vanish_frames': _number(
+        1, 'Drivable pixels stop being so after so many answered frames in succession that say '
+        'so.', 1, MAX_FRAMES),
+    'drivable_max_gap': ParameterSpec(
+        1.0,
+        'Seconds from one stamp of a camera to the next after which earlier frames count no more; '
+        'above the time between its frames.',
+        f'above 0.0, to {MAX_GAP_S}', lambda v: 0 < v <= MAX_GAP_S, (0.0, MAX_GAP_S)),
 }
 """Every parameter of the node by name, in the order of :class:`SegmenterParameters`."""
 

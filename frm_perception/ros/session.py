@@ -29,7 +29,6 @@ from frm_perception.ros.camera_info import camera_info_for
 from frm_perception.ros.camera_topics import CameraTopics
 from frm_perception.ros.camera_topics import Message
 from frm_perception.ros.compressed_images import check_compressed_image
-from frm_perception.ros.compressed_images import read_compressed_image
 from frm_perception.ros.diagnostics import CameraRecord
 from frm_perception.ros.diagnostics import camera_status
 from frm_perception.ros.diagnostics import make_status
@@ -43,6 +42,9 @@ from frm_perception.ros.mailbox import Outcome
 from frm_perception.ros.parameters import SegmenterParameters
 from frm_perception.ros.worker import Worker
 from frm_perception.runtime.bundle import find_bundle
+from frm_perception.runtime.drivable import DrivableFilter
+from frm_perception.runtime.pictures import PictureError
+from frm_perception.runtime.segmenter import Segmentation
 from frm_perception.runtime.segmenter import Segmenter
 from frm_perception.runtime.share import share_folder
 
@@ -73,6 +75,7 @@ class Session:
                         for camera in parameters.cameras}
         self._records = {camera: CameraRecord(topics.input)
                          for camera, topics in self._topics.items()}
+        self._filters: dict[str, DrivableFilter] = {}
         self.active = False
 
     def open(self) -> None:
@@ -87,17 +90,20 @@ class Session:
         self._segmenter = Segmenter.load(
             bundle, resolution=asked.resolution, precision=asked.precision,
             provider=asked.provider, require_provider=asked.require_provider,
-            threads=asked.threads, drivable_classes=asked.drivable_classes)
+            threads=asked.threads, drivable_classes=asked.drivable_classes, fit=asked.fit)
         info = self._segmenter.info
         if info.fallback is not None:
             self._logger.warning(info.fallback)
         if info.note is not None:
             self._logger.info(info.note)
+        if info.kernels_note is not None:
+            self._logger.warning(info.kernels_note)
         height, width = info.resolution
         self._logger.info(
             f'loaded {bundle.name} ({info.network}, {info.backbone}) from {bundle.folder}: '
             f'{info.precision} at {height}x{width} (height x width) on {info.provider}, which '
-            f'computes in {info.precision_run}, with {info.threads} threads')
+            f'computes in {info.precision_run}, with {info.threads} threads; '
+            f'images are fitted by {info.fit}, labels computed by {info.kernels}')
         for topics in self._topics.values():
             topics.open(bundle.label_space)
         if not all(topics.announces_labels for topics in self._topics.values()):
@@ -106,6 +112,9 @@ class Session:
     def start(self) -> None:
         """Take frames and answer them."""
         self.active = True
+        # Anew at every start: what a filter remembers is of the scene before.
+        self._filters = {camera: DrivableFilter(self._parameters.drivable_rules)
+                         for camera in self._parameters.cameras}
         self._worker.start()
         for camera, topics in self._topics.items():
             self._records[camera].last_arrival = time.monotonic()
@@ -192,6 +201,8 @@ class Session:
                 'provider_asked': info.provider_asked,
                 'provider': info.provider,
                 'threads': info.threads,
+                'fit': info.fit,
+                'kernels': info.kernels,
                 'output_size': self._parameters.output_size,
             })
 
@@ -209,31 +220,39 @@ class Session:
 
     def _answer(self, camera: str, message: Message) -> None:
         """Worker's thread: from a message to its published answer."""
-        assert self._segmenter is not None, 'the worker runs only while the session is open'
-        if self._parameters.transport == 'raw':
-            image, encoding = read_image(message)
-        else:
-            image, encoding = read_compressed_image(message), 'bgr8'
-        answer = self._segmenter.segment(image, encoding, self._parameters.output_size)
+        answer = self._segment(camera, message)
         topics = self._topics[camera]
         topics.publish('label', mono8_message(message.header, answer.labels))
         topics.publish('drivable', mono8_message(message.header, answer.drivable))
-        self._publish_camera_info(
-            camera, message.header, (image.shape[0], image.shape[1]), answer.labels.shape)
+        self._publish_camera_info(camera, message.header, answer)
         record = self._records[camera]
         record.inference.add(answer.timings['infer'])
         record.latency.add(self._age_ms(message))
 
-    def _publish_camera_info(
-            self, camera: str, header: Header, image: tuple[int, int], labels: tuple[int, ...]
-    ) -> None:
+    def _segment(self, camera: str, message: Message) -> Segmentation:
+        assert self._segmenter is not None, 'the worker runs only while the session is open'
+        output_size, drivable = self._parameters.output_size, self._filters[camera]
+        stamp_ns = _stamp_ns(message)
+        if self._parameters.transport == 'raw':
+            image, encoding = read_image(message)
+            return self._segmenter.segment(
+                image, encoding, output_size, drivable=drivable, stamp_ns=stamp_ns)
+        try:
+            return self._segmenter.segment_compressed(
+                memoryview(message.data), output_size, drivable=drivable, stamp_ns=stamp_ns)
+        except PictureError as error:
+            raise MalformedImage(str(error)) from error
+
+    def _publish_camera_info(self, camera: str, header: Header, answer: Segmentation) -> None:
         """Worker's thread: publish what the camera is to the label image, where that is known."""
         topics, record = self._topics[camera], self._records[camera]
         info = topics.camera_info
         if info is None:
             return
         try:
-            scaled = camera_info_for(info, header, image, (labels[0], labels[1]))
+            scaled = camera_info_for(
+                info, header, answer.geometry.image, answer.shows,
+                (answer.labels.shape[0], answer.labels.shape[1]))
         except CameraInfoMismatch as error:
             record.unfit_infos += 1
             if self._throttle.allows(camera, 'camera_info'):
@@ -245,9 +264,8 @@ class Session:
 
     def _age_ms(self, message: Message) -> float:
         """Return the milliseconds from the message's stamp to now on the node's clock."""
-        stamp = message.header.stamp  # not Time.from_msg: a stamp before 1970 is no error here
         now: int = self._node.get_clock().now().nanoseconds
-        return float(now - stamp.sec * 1_000_000_000 - stamp.nanosec) / 1e6
+        return (now - _stamp_ns(message)) / 1e6
 
     def _report(self, camera: str, outcome: Outcome, error: Exception) -> None:
         """Remember, and log once in a while, why a frame gets no answer."""
@@ -264,3 +282,9 @@ class Session:
                 self._logger.error(
                     f'a frame of {record.topic} failed; the next ones are tried\n'
                     + ''.join(traceback.format_exception(error)))
+
+
+def _stamp_ns(message: Message) -> int:
+    """Return when the image was taken; unlike ``Time.from_msg`` this takes stamps before 1970."""
+    stamp = message.header.stamp
+    return int(stamp.sec * 1_000_000_000 + stamp.nanosec)

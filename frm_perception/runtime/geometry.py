@@ -11,11 +11,13 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""From a camera's image to a network's input."""
+"""From a camera's image to a network's input, and where the input's pixels lie in the image."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import replace
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -23,46 +25,102 @@ from numpy.typing import NDArray
 
 from frm_perception.runtime.pixels import to_rgb
 
+FITS = ('letterbox', 'stretch', 'crop')
+"""
+How an image is fitted into a network's input of another shape.
+
+`letterbox` shows the whole image with its aspect ratio and fills the rest with a border;
+`stretch` shows the whole image and changes its aspect ratio; `crop` keeps the aspect ratio and
+fills the input, so that a part of the image is not seen: the same on the left and on the right, or
+what is at the top, where a vehicle's camera has its sky.
+"""
+
 _BILINEAR_REACH = 2
 """Bilinear sampling reads 2x2 pixels: shrinking by more skips pixels, and thin poles flicker."""
 
 
-@dataclass(frozen=True)
-class Letterbox:
-    """
-    A camera image within a network's input: scaled, whole, with its aspect ratio kept.
+class View(NamedTuple):
+    """A part of an image, in its pixels."""
 
-    The image lies at the top left, so cutting the border off is ``[:height, :width]`` and nothing
-    is shifted by half a border. The border at the bottom or at the right is filled with the
-    padding colour that the network was trained with.
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width)."""
+        return self.height, self.width
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """The rows and columns, to index an array with."""
+        return (slice(self.top, self.top + self.height),
+                slice(self.left, self.left + self.width))
+
+    @classmethod
+    def whole(cls, size: tuple[int, int]) -> View:
+        """Return all of an image of that (height, width)."""
+        return cls(0, 0, *size)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """
+    Where a camera image lies within a network's input; make one with :meth:`fit`.
+
+    The image lies at the top left of the input, so cutting a border off is ``[:height, :width]``
+    and nothing is shifted by half a border. The border at the bottom or at the right is filled
+    with the padding colour that the network was trained with.
 
     :param image: (height, width) of the camera image.
     :param network: (height, width) of the network's input.
     :param content: (height, width) of the part of the input that shows the image.
+    :param view: the part of the image that is shown there.
     """
 
     image: tuple[int, int]
     network: tuple[int, int]
     content: tuple[int, int]
+    view: View
 
     @classmethod
-    def fit(cls, image: tuple[int, int], network: tuple[int, int], cell: int) -> Letterbox:
+    def fit(cls, image: tuple[int, int], network: tuple[int, int], cell: int,
+            how: str = 'letterbox') -> Geometry:
         """
         Return the largest fit of an image into a network's input; both (height, width).
 
-        :param cell: side of the squares of pixels that the network has one answer for; the
-            content is rounded to whole cells, so that none shows image and border mixed. That
-            changes the aspect ratio by half a cell at most.
-        :raises ValueError: a size that is not positive, or a network size of no whole cells.
+        :param cell: side of the squares of pixels that the network has one answer for. The
+            content is rounded to whole cells, so that none shows image and border mixed, and a
+            crop to whole pixels of the image; that changes the aspect ratio by half a cell or
+            half a pixel at most.
+        :param how: one of :data:`FITS`.
+        :raises ValueError: a size that is not positive, a network size of no whole cells, or an
+            unknown word.
         """
         if min(*image, *network, cell) < 1 or network[0] % cell or network[1] % cell:
             raise ValueError(f'cannot fit an image of {image} pixels into {network} with cells '
                              f'of {cell}')
-        scale = min(network[0] / image[0], network[1] / image[1])
-        # An image of 4000x1 pixels would round to no row at all.
-        height, width = (min(max(round(side * scale / cell), 1) * cell, most)
-                         for side, most in zip(image, network, strict=True))
-        return cls(image, network, (height, width))
+        if how not in FITS:
+            raise ValueError(f'unknown fit {how!r}; choose from {", ".join(FITS)}')
+        content, view = network, View.whole(image)
+        if how == 'letterbox':
+            scale = min(network[0] / image[0], network[1] / image[1])
+            # An image of 4000x1 pixels would round to no row at all.
+            height, width = (min(max(round(side * scale / cell), 1) * cell, most)
+                             for side, most in zip(image, network, strict=True))
+            content = height, width
+        elif how == 'crop':
+            scale = max(network[0] / image[0], network[1] / image[1])
+            height, width = (min(max(round(side / scale), 1), most)
+                             for side, most in zip(network, image, strict=True))
+            view = View(image[0] - height, (image[1] - width) // 2, height, width)
+        return cls(image, network, content, view)
+
+    def enlarged(self, factor: int) -> Geometry:
+        """Return the same for an image with so many times the rows and columns."""
+        return replace(self, image=(self.image[0] * factor, self.image[1] * factor),
+                       view=View(*(value * factor for value in self.view)))
 
     def forward(self, image: NDArray[np.uint8], encoding: str, out: NDArray[np.uint8],
                 padding: tuple[int, int, int]) -> None:
@@ -76,17 +134,18 @@ class Letterbox:
         :param out: (h, w, 3) uint8 RGB, contiguous; every pixel is written.
         :param padding: RGB colour of the border.
         """
-        if self.image == (1, 1):
+        seen = image[self.view.slices]
+        if self.view.size == (1, 1):
             # OpenCV 4.5, that of Humble, cannot take a single pixel of several channels.
-            image = image.repeat(2, axis=1)
+            seen = seen.repeat(2, axis=1)
         height, width = self.content
         region = out[:height, :width]
-        shrinks = max(self.image[0] / height, self.image[1] / width) > _BILINEAR_REACH
+        shrinks = max(self.view.height / height, self.view.width / width) > _BILINEAR_REACH
         how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         if encoding == 'rgb8':
-            cv2.resize(image, (width, height), dst=region, interpolation=how)
+            cv2.resize(seen, (width, height), dst=region, interpolation=how)
         else:
-            to_rgb(np.asarray(cv2.resize(image, (width, height), interpolation=how)), encoding,
+            to_rgb(np.asarray(cv2.resize(seen, (width, height), interpolation=how)), encoding,
                    region)
         out[height:] = padding
         out[:height, width:] = padding

@@ -18,22 +18,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from time import perf_counter
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from frm_perception.labels import IGNORE
 from frm_perception.labels import LabelSpace
 from frm_perception.runtime.bundle import Bundle
 from frm_perception.runtime.bundle import parse_resolution
+from frm_perception.runtime.drivable import DrivableFilter
+from frm_perception.runtime.drivable import by_class
 from frm_perception.runtime.engines import Engine
 from frm_perception.runtime.engines import EngineOptions
 from frm_perception.runtime.engines import open_engine
-from frm_perception.runtime.geometry import Letterbox
+from frm_perception.runtime.geometry import Geometry
+from frm_perception.runtime.geometry import View
+from frm_perception.runtime.kernels.choice import load_kernels
+from frm_perception.runtime.kernels.contract import Kernels
+from frm_perception.runtime.kernels.sampling import sampling
 from frm_perception.runtime.manifest import BundleError
+from frm_perception.runtime.pictures import REDUCTIONS
+from frm_perception.runtime.pictures import PictureHeader
+from frm_perception.runtime.pictures import decode_picture
+from frm_perception.runtime.pictures import read_header
 from frm_perception.runtime.pixels import check_image
-from frm_perception.runtime.upsampling import upsampling
 
 OUTPUT_SIZES = ('camera', 'network')
 
@@ -53,6 +64,9 @@ class SegmenterInfo:
     :param note: what else is worth knowing, such as what provider 'auto' would have taken and
         could not, in words, or None.
     :param threads: how many one inference uses.
+    :param fit: how images are fitted into the network's input.
+    :param kernels: what computes labels from logits: numba or numpy, with its version.
+    :param kernels_note: what is wrong with ``kernels``, in words; None if nothing is.
     """
 
     bundle: str
@@ -66,6 +80,9 @@ class SegmenterInfo:
     fallback: str | None
     note: str | None
     threads: int
+    fit: str
+    kernels: str
+    kernels_note: str | None
 
 
 @dataclass(frozen=True)
@@ -73,9 +90,16 @@ class Segmentation:
     """
     What is known about one image.
 
+    Pixels that the network did not see, because of a crop, are labelled IGNORE (255), are not
+    drivable and have confidence 0.
+
     :param labels: (H, W) uint8 class ids.
     :param drivable: (H, W) uint8, 255 where a vehicle may drive, else 0.
-    :param timings: milliseconds of 'prepare', 'infer' and 'decide'.
+    :param timings: milliseconds of 'decode' (of a compressed image), 'prepare', 'infer',
+        'decide' (the labels), 'drivable' and 'confidence' (where asked for), in that order.
+    :param geometry: where the camera image lies in the network's input.
+    :param shows: the part of the camera image that the results show: all of it, or with output
+        size 'network' what the network saw.
     :param confidence: (H, W) uint8, 255 times the softmax probability of the label, rounded;
         None unless asked for.
     """
@@ -83,6 +107,8 @@ class Segmentation:
     labels: NDArray[np.uint8]
     drivable: NDArray[np.uint8]
     timings: Mapping[str, float]
+    geometry: Geometry
+    shows: View
     confidence: NDArray[np.uint8] | None = None
 
 
@@ -95,11 +121,12 @@ class Segmenter:
     go on meanwhile.
     """
 
-    def __init__(self, bundle: Bundle, engine: Engine, info: SegmenterInfo,
+    def __init__(self, bundle: Bundle, engine: Engine, kernels: Kernels, info: SegmenterInfo,
                  drivable_classes: Sequence[str]) -> None:
         self.info = info
         self.label_space: LabelSpace = bundle.label_space
         self._engine = engine
+        self._kernels = kernels
         self._padding = bundle.input.padding
         self._stride = bundle.output.stride
         self._drivable = bundle.label_space.drivable_lut(drivable_classes)
@@ -108,7 +135,7 @@ class Segmenter:
     @classmethod
     def load(cls, bundle: Bundle, *, resolution: str = 'auto', precision: str = 'fp32',
              provider: str = 'auto', require_provider: bool = False, threads: int = 0,
-             drivable_classes: Sequence[str] = ()) -> Segmenter:
+             drivable_classes: Sequence[str] = (), fit: str = 'letterbox') -> Segmenter:
         """
         Verify and load a bundle's model, prove where it runs, and warm up.
 
@@ -119,6 +146,7 @@ class Segmenter:
         :param threads: of one inference, and of OpenCV in this process; 0 leaves other programs
             room, see :func:`frm_perception.runtime.threads.thread_count`.
         :param drivable_classes: names that count as drivable; empty means the bundle's own.
+        :param fit: one of :data:`frm_perception.runtime.geometry.FITS`.
         :raises ValueError: a value that is not possible; the message says what is.
         :raises BundleError: the model is damaged or is not what its manifest says.
         :raises ProviderError: ``require_provider`` and the work is done by another provider or in
@@ -126,7 +154,9 @@ class Segmenter:
         :raises EngineError: the runtime is missing or cannot load or run the model.
         """
         size = parse_resolution(resolution, bundle)
+        Geometry.fit(size, size, bundle.output.stride, fit)
         bundle.label_space.drivable_lut(drivable_classes)
+        kernels, kernels_note = load_kernels()
         engine = open_engine(
             bundle.verified_model(precision), str(bundle.folder / bundle.entry(precision).file),
             EngineOptions(provider, precision, require_provider, threads, size,
@@ -137,11 +167,13 @@ class Segmenter:
             bundle=bundle.name, network=bundle.network, backbone=bundle.backbone, resolution=size,
             precision=precision, precision_run=engine.precision, provider_asked=provider,
             provider=engine.provider, fallback=engine.fallback, note=engine.note,
-            threads=engine.threads)
-        return cls(bundle, engine, info, drivable_classes)
+            threads=engine.threads, fit=fit, kernels=kernels.name, kernels_note=kernels_note)
+        return cls(bundle, engine, kernels, info, drivable_classes)
 
     def segment(self, image: NDArray[np.uint8], encoding: str = 'rgb8',
-                output_size: str = 'camera', confidence: bool = False) -> Segmentation:
+                output_size: str = 'camera', confidence: bool = False, *,
+                drivable: DrivableFilter | None = None, stamp_ns: int | None = None,
+                reduction: int = 1) -> Segmentation:
         """
         Label one image.
 
@@ -149,30 +181,85 @@ class Segmenter:
         :param encoding: 'rgb8', 'bgr8', 'rgba8', 'bgra8' or 'mono8'.
         :param output_size: 'camera' for labels of the image's size, 'network' for labels of the
             image as the network saw it, without the border around it.
-        :param confidence: also compute the confidence; 'timings' leave that out.
-        :raises ValueError: the image is not what the encoding says, or an unknown word.
+        :param confidence: also compute the confidence.
+        :param drivable: the rules and the memory of the image's camera; without, every pixel of
+            a drivable class is drivable.
+        :param stamp_ns: when the image was taken, in nanoseconds, for rules that look at time.
+        :param reduction: the camera image has so many times the rows and columns of ``image``,
+            which was decoded smaller; results are of the camera image.
+        :raises ValueError: the image is not what the encoding says, an unknown word, or rules
+            that look at time without a stamp.
         :raises EngineError: the network failed.
         """
         if output_size not in OUTPUT_SIZES:
             raise ValueError(
                 f'unknown output size {output_size!r}; choose from {", ".join(OUTPUT_SIZES)}')
         check_image(image, encoding)
-        started = perf_counter()
-        letterbox = Letterbox.fit((image.shape[0], image.shape[1]), self.info.resolution,
-                                  self._stride)
-        letterbox.forward(image, encoding, self._batch[0], self._padding)
-        prepared = perf_counter()
+        clock = _Clock()
+        seen = self._geometry(image.shape[0], image.shape[1])
+        seen.forward(image, encoding, self._batch[0], self._padding)
+        clock.lap('prepare')
         logits = self._engine.infer(self._batch)[0]
-        inferred = perf_counter()
-        size = letterbox.image if output_size == 'camera' else letterbox.content
-        enlarged = upsampling(letterbox, self._stride, size)
-        labels = enlarged.labels(logits)
-        drivable: NDArray[np.uint8] = np.asarray(cv2.LUT(labels, self._drivable), np.uint8)
-        decided = perf_counter()
-        timings = {'prepare': (prepared - started) * 1e3, 'infer': (inferred - prepared) * 1e3,
-                   'decide': (decided - inferred) * 1e3}
-        return Segmentation(labels, drivable, timings,
-                            enlarged.confidence(logits) if confidence else None)
+        clock.lap('infer')
+        geometry = seen.enlarged(reduction)
+        size = geometry.view.size if output_size == 'camera' else geometry.content
+        samples = sampling(geometry.content, self._stride, size)
+        labels = self._kernels.labels(logits, samples)
+        clock.lap('decide')
+        if drivable is None:
+            mask = by_class(labels, self._drivable)
+        else:
+            mask = drivable.mask(logits, samples, labels, self._drivable, self._kernels, stamp_ns)
+        clock.lap('drivable')
+        certainty = None
+        if confidence:
+            certainty = self._kernels.confidence(logits, samples)
+            clock.lap('confidence')
+        if output_size == 'network':
+            return Segmentation(labels, mask, clock.laps, geometry, geometry.view, certainty)
+        return Segmentation(
+            _in_place(labels, geometry, IGNORE), _in_place(mask, geometry, 0), clock.laps,
+            geometry, View.whole(geometry.image),
+            None if certainty is None else _in_place(certainty, geometry, 0))
+
+    def segment_compressed(
+            self, data: bytes | memoryview, output_size: str = 'camera',
+            confidence: bool = False, *, drivable: DrivableFilter | None = None,
+            stamp_ns: int | None = None) -> Segmentation:
+        """
+        Label a JPEG or PNG picture as a camera sends it; see :meth:`segment`.
+
+        A JPEG of more pixels than the network looks at is decoded at a half, a quarter or an
+        eighth of its size. An orientation in its EXIF data is not applied.
+
+        :raises PictureError: the data are no whole picture.
+        """
+        clock = _Clock()
+        reduction = self.reduction(read_header(data))
+        image = decode_picture(data, reduction)
+        clock.lap('decode')
+        result = self.segment(image, 'bgr8', output_size, confidence, drivable=drivable,
+                              stamp_ns=stamp_ns, reduction=reduction)
+        return replace(result, timings={**clock.laps, **result.timings})
+
+    def reduction(self, picture: PictureHeader) -> int:
+        """
+        Return by how much a picture may shrink while it is decoded, 1, 2, 4 or 8.
+
+        What is left has at least as many pixels as the network looks at, and every one of them
+        stands for the same number of the picture's.
+        """
+        sides = picture.height, picture.width
+        for factor in REDUCTIONS if picture.reducible else ():
+            if any(side % factor for side in sides):
+                continue
+            seen = self._geometry(*(side // factor for side in sides))
+            if all(have >= need for have, need in zip(seen.view.size, seen.content, strict=True)):
+                return factor
+        return 1
+
+    def _geometry(self, height: int, width: int) -> Geometry:
+        return Geometry.fit((height, width), self.info.resolution, self._stride, self.info.fit)
 
     def close(self) -> None:
         """Free the network and its memory; the segmenter cannot be used any more."""
@@ -183,6 +270,29 @@ class Segmenter:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class _Clock:
+    """Milliseconds from each call to the next, by name."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = perf_counter()
+
+    def lap(self, name: str) -> None:
+        """Note the time since the call before, or since the beginning."""
+        now = perf_counter()
+        self.laps[name] = (now - self._last) * 1e3
+        self._last = now
+
+
+def _in_place(pixels: NDArray[np.uint8], geometry: Geometry, outside: int) -> NDArray[np.uint8]:
+    """Return the pixels of the view within an image of the camera's size."""
+    if geometry.view.size == geometry.image:
+        return pixels
+    whole = np.full(geometry.image, outside, np.uint8)
+    whole[geometry.view.slices] = pixels
+    return whole
 
 
 def _check_against_manifest(engine: Engine, bundle: Bundle, precision: str,

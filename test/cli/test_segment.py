@@ -116,6 +116,50 @@ def test_a_video_becomes_a_video_of_the_same_length_and_rate(
         'a_overlay.webm', 'summary.json']
 
 
+def test_the_drivable_area_obeys_the_rules(
+        segment: Callable[..., int], tmp_path: Path) -> None:
+    labels = _scene()
+    labels[8:16, 40:120] = ROAD
+    image = tmp_path / 'a.png'
+    write_image(image, TINY.colors()[labels])
+    assert segment(image, '--foot', '0.1', '--appear-frames', '3', '--min-confidence', '0.3') == 0
+    drivable = _labels(tmp_path / 'out' / 'a_drivable.png')
+    assert not drivable[:40].any() and (drivable[50:] == 255).all()
+    assert _summary(tmp_path)['drivable_rules']['foot'] == 0.1
+    assert np.array_equal(_labels(tmp_path / 'out' / 'a_label.png')[8:16, 44:116],
+                          labels[8:16, 44:116])
+    assert segment(image, '--min-area', '0.6') == 0
+    assert not _labels(tmp_path / 'out' / 'a_drivable.png').any()
+
+
+def test_within_a_video_the_drivable_area_appears_after_so_many_frames(
+        segment: Callable[..., int], tmp_path: Path) -> None:
+    video = _write_video(tmp_path / 'a.webm', 4)
+    assert segment(video, '--save-labels', '--appear-frames', '3') == 0
+    found = [_labels(file)[90, 80] for file in sorted(
+        (tmp_path / 'out' / 'a_drivable').iterdir())]
+    assert found == [0, 0, 255, 255]
+
+
+@pytest.mark.parametrize(('options', 'complaint'), [
+    (('--foot', '2'), 'foot is 2.0'), (('--appear-frames', '0'), 'appear_frames is 0'),
+    (('--fit', 'squash'), 'choose from letterbox, stretch, crop')])
+def test_rules_and_fits_that_make_no_sense_are_refused(
+        segment: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+        options: tuple[str, str], complaint: str) -> None:
+    assert segment(_write_scene(tmp_path / 'a.png'), *options) == 2
+    assert complaint in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()
+
+
+def test_what_a_crop_leaves_out_has_no_class(
+        segment: Callable[..., int], tmp_path: Path) -> None:
+    assert segment(_write_scene(tmp_path / 'a.png'), '--resolution', '64x160', '--fit',
+                   'crop') == 0
+    labels = _labels(tmp_path / 'out' / 'a_label.png')
+    assert (labels[:32] == 255).all() and (labels[32:40] != 255).all()
+
+
 def test_labels_of_a_video_are_saved_on_request(
         segment: Callable[..., int], tmp_path: Path) -> None:
     assert segment(_write_video(tmp_path / 'a.webm', 3), '--save-labels') == 0

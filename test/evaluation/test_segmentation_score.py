@@ -26,6 +26,7 @@ from frm_perception.labels import CAMVID
 from frm_perception.labels import CITYSCAPES
 from frm_perception.labels import IGNORE
 from frm_perception.labels import LabelSpace
+from frm_perception.runtime.geometry import Geometry
 from frm_perception.runtime.segmenter import Segmentation
 
 TWO = LabelSpace('two', ('road', 'car'), ((0, 0, 0),) * 2, ('road',))
@@ -33,7 +34,8 @@ TWO = LabelSpace('two', ('road', 'car'), ((0, 0, 0),) * 2, ('road',))
 
 def segmentation(labels: object, confidence: object = None) -> Segmentation:
     ids = np.array(labels, np.uint8)
-    return Segmentation(ids, np.zeros_like(ids), {},
+    geometry = Geometry.fit((ids.shape[0], ids.shape[1]), (64, 64), 4)
+    return Segmentation(ids, np.zeros_like(ids), {}, geometry, geometry.view,
                         None if confidence is None else np.array(confidence, np.uint8))
 
 

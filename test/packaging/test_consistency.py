@@ -39,11 +39,11 @@ MAY_IMPORT = {
     'cv_bridge': {'ros'}, 'lifecycle_msgs': {'ros'},
     'torch': {'networks', 'training', 'deploy', 'runtime/engines/pytorch.py'},
     'onnx': {'networks', 'deploy'},
-    'openvino': {'runtime'},
+    'openvino': {'runtime'}, 'numba': {'runtime'},
 }
 """Which rooms or modules may import a library, at the top of a module or inside it."""
 
-WITHOUT_ROSDEP_KEY = {'onnxruntime', 'openvino', 'rosbags', 'torch'}
+FROM_PIP = {'numba', 'onnxruntime', 'openvino', 'rosbags', 'torch'}
 PYTHON_NAMES = {'cv2': 'python3-opencv', 'numpy': 'python3-numpy', 'tqdm': 'python3-tqdm',
                 'yaml': 'python3-yaml'}
 NOT_ON_A_VEHICLE = {'networks', 'training', 'deploy'}
@@ -121,7 +121,7 @@ def test_package_xml_names_all_that_the_node_imports() -> None:
                          *(ROOT / 'launch').glob('*.py')]
             if not set(path.parts) & NOT_ON_A_VEHICLE
             for name in imports(path)}
-    own = {'frm_perception', *WITHOUT_ROSDEP_KEY, *sys.stdlib_module_names}
+    own = {'frm_perception', *FROM_PIP, *sys.stdlib_module_names}
     assert used - own <= named
 
 

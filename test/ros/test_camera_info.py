@@ -41,6 +41,9 @@ from sensor_msgs.msg import RegionOfInterest
 
 from frm_perception.ros.camera_info import CameraInfoMismatch
 from frm_perception.ros.camera_info import camera_info_for
+from frm_perception.runtime.geometry import FITS
+from frm_perception.runtime.geometry import Geometry
+from frm_perception.runtime.geometry import View
 
 sizes = st.tuples(st.integers(1, 4096), st.integers(1, 4096))
 
@@ -67,7 +70,7 @@ def project(info: CameraInfo, point: np.ndarray) -> np.ndarray:
 def test_a_point_is_seen_at_the_same_place_of_the_scaled_image(
         image: tuple[int, int], copy: tuple[int, int], x: float, y: float, z: float) -> None:
     info, header = info_of(*image), new_header()
-    scaled = camera_info_for(info, header, image, copy)
+    scaled = camera_info_for(info, header, image, View.whole(image), copy)
     point = np.array([x, y, z])
     ratio = np.array([copy[1] / image[1], copy[0] / image[0]])
     np.testing.assert_allclose(project(scaled, point), project(info, point) * ratio, rtol=1e-9,
@@ -87,7 +90,7 @@ def test_for_an_image_of_its_own_size_only_the_header_changes(
         image: tuple[int, int], binning: int, rectify: bool) -> None:
     info = info_of(*image, binning_x=binning, roi=RegionOfInterest(
         width=image[1] // 2, height=image[0], do_rectify=rectify))
-    same = camera_info_for(info, new_header(), image, image)
+    same = camera_info_for(info, new_header(), image, View.whole(image), image)
     assert same.header != info.header
     info.header = same.header
     assert same == info
@@ -96,7 +99,8 @@ def test_for_an_image_of_its_own_size_only_the_header_changes(
 def test_the_region_of_a_whole_image_is_scaled_and_its_binning_stays() -> None:
     info = info_of(1000, 2000, binning_x=1, binning_y=1, roi=RegionOfInterest(
         x_offset=30, y_offset=100, width=2000 - 30, height=801, do_rectify=True))
-    scaled = camera_info_for(info, new_header(), (1000, 2000), (250, 400))
+    scaled = camera_info_for(
+        info, new_header(), (1000, 2000), View(0, 0, 1000, 2000), (250, 400))
     assert scaled.roi == RegionOfInterest(
         x_offset=6, y_offset=25, width=394, height=200, do_rectify=True)
     assert (scaled.binning_x, scaled.binning_y) == (1, 1)
@@ -110,7 +114,7 @@ def test_region_and_binning_become_part_of_the_matrices(
     info = info_of(1080, 1920, binning_x=across, binning_y=down, roi=RegionOfInterest(
         x_offset=left, y_offset=top, width=641, height=403, do_rectify=True))
     image, copy = (403 // down, 641 // across), (96, 160)
-    scaled = camera_info_for(info, new_header(), image, copy)
+    scaled = camera_info_for(info, new_header(), image, View.whole(image), copy)
     point = np.array([x, y, 5.0])
     in_image = (project(info, point) - [left, top]) / [across, down]
     np.testing.assert_allclose(
@@ -119,10 +123,54 @@ def test_region_and_binning_become_part_of_the_matrices(
     assert (scaled.binning_x, scaled.binning_y) == (0, 0)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(sizes, st.sampled_from(FITS), st.integers(0, 2**32 - 1))
+def test_a_pixel_of_every_fit_is_seen_where_the_camera_sees_it(
+        image: tuple[int, int], how: str, seed: int) -> None:
+    geometry = Geometry.fit(image, (384, 640), 4, how)
+    view, copy = geometry.view, geometry.content
+    info = info_of(*image)
+    scaled = camera_info_for(info, new_header(), image, view, copy)
+    random = np.random.default_rng(seed)
+    point = np.array([*random.uniform(-2, 2, 2), random.uniform(1, 50)])
+    expected = ((project(info, point) - [view.left, view.top])
+                * [copy[1] / view.width, copy[0] / view.height])
+    np.testing.assert_allclose(project(scaled, point), expected, rtol=1e-9, atol=1e-6)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(1, 4), st.integers(1, 4), st.integers(0, 300), st.integers(0, 200))
+def test_a_crop_of_a_region_of_binned_pixels_is_both(
+        across: int, down: int, left: int, top: int) -> None:
+    info = info_of(1080, 1920, binning_x=across, binning_y=down, roi=RegionOfInterest(
+        x_offset=left, y_offset=top, width=641, height=403, do_rectify=True))
+    image = 403 // down, 641 // across
+    view = Geometry.fit(image, (96, 96), 4, 'crop').view
+    scaled = camera_info_for(info, new_header(), image, view, (96, 96))
+    point = np.array([0.3, -0.2, 5.0])
+    in_view = ((project(info, point) - [left, top]) / [across, down] - [view.left, view.top])
+    np.testing.assert_allclose(
+        project(scaled, point), in_view * [96 / view.width, 96 / view.height], atol=1e-9)
+
+
+@pytest.mark.parametrize(('region', 'expected'), [
+    ((0, 0, 0, 0), (0, 0, 0, 0)), ((0, 0, 2000, 1000), (0, 0, 500, 400)),
+    ((600, 300, 200, 100), (50, 50, 100, 50)), ((0, 0, 700, 400), (0, 0, 100, 100)),
+    ((0, 0, 400, 1000), (0, 0, 0, 0))])
+def test_a_crop_cuts_the_region_of_a_whole_image(
+        region: tuple[int, int, int, int], expected: tuple[int, int, int, int]) -> None:
+    def roi(x: int, y: int, width: int, height: int) -> RegionOfInterest:
+        return RegionOfInterest(x_offset=x, y_offset=y, width=width, height=height)
+    scaled = camera_info_for(info_of(1000, 2000, roi=roi(*region)), new_header(), (1000, 2000),
+                             View(200, 500, 800, 1000), (400, 500))
+    assert scaled.roi == roi(*expected)
+
+
 def test_a_camera_without_calibration_stays_one() -> None:
     info = CameraInfo(height=480, width=640, roi=RegionOfInterest(
         x_offset=100, y_offset=100, width=320, height=240))
-    scaled = camera_info_for(info, new_header(), (240, 320), (120, 160))
+    scaled = camera_info_for(
+        info, new_header(), (240, 320), View(0, 0, 240, 320), (120, 160))
     assert not scaled.k.any() and not scaled.p.any()
     assert (scaled.height, scaled.width) == (120, 160)
 
@@ -131,7 +179,8 @@ def test_a_camera_without_calibration_stays_one() -> None:
     {}, {'binning_x': 2}, {'roi': RegionOfInterest(width=320, height=241)}])
 def test_an_info_of_another_size_is_refused_with_both_sizes(fields: dict[str, Any]) -> None:
     with pytest.raises(CameraInfoMismatch, match='but the image has 320x240'):
-        camera_info_for(info_of(480, 640, **fields), new_header(), (240, 320), (96, 160))
+        camera_info_for(info_of(480, 640, **fields), new_header(), (240, 320),
+                        View(0, 0, 240, 320), (96, 160))
 
 
 class InfoCamera(Camera):
@@ -196,7 +245,8 @@ def test_every_answer_has_a_camera_info_that_fits_the_label_image(
             label = camera.answers['label'][key]
             assert (label.height, label.width) != size
             assert info == camera_info_for(
-                info_of(*size), label.header, size, (label.height, label.width))
+                info_of(*size), label.header, size, View.whole(size),
+                    (label.height, label.width))
         assert unknown not in camera.found
 
 

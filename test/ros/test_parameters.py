@@ -59,6 +59,13 @@ def node(probe: Probe, models: Path, tmp_path_factory: pytest.TempPathFactory
     ('threads', 'all', '0 to 256'),
     ('require_provider', 'yes', 'true, false'),
     ('output_size', 'full', 'camera, network'),
+    ('fit', 'squash', 'letterbox, stretch, crop'),
+    ('drivable_min_confidence', 1.5, '0.0 to 1.0'),
+    ('drivable_min_area', -0.1, '0.0 to 1.0'),
+    ('drivable_foot', 1, '0.0 to 1.0'),
+    ('drivable_appear_frames', 0, '1 to 100'),
+    ('drivable_vanish_frames', 101, '1 to 100'),
+    ('drivable_max_gap', 0.0, 'above 0.0'),
     ('drivable_classes', [], "['']"),
     ('confidence', 0.5, 'output_size'),
 ])

@@ -20,7 +20,9 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from frm_perception.runtime.geometry import Letterbox
+from frm_perception.runtime.geometry import FITS
+from frm_perception.runtime.geometry import Geometry
+from frm_perception.runtime.geometry import View
 from frm_perception.runtime.pixels import CHANNELS
 
 PADDING = (124, 116, 104)
@@ -38,7 +40,7 @@ small_networks = st.tuples(st.integers(2, 6), st.integers(2, 6)).map(
 @given(image_sizes, network_sizes)
 def test_the_whole_image_fits_as_large_as_possible(
         image: tuple[int, int], network: tuple[int, int]) -> None:
-    box = Letterbox.fit(image, network, CELL)
+    box = Geometry.fit(image, network, CELL)
     assert all(CELL <= part <= whole and part % CELL == 0
                for part, whole in zip(box.content, network, strict=True))
     assert box.content[0] == network[0] or box.content[1] == network[1]
@@ -47,29 +49,105 @@ def test_the_whole_image_fits_as_large_as_possible(
 @given(image_sizes, network_sizes)
 def test_the_aspect_ratio_is_kept_to_half_a_cell(
         image: tuple[int, int], network: tuple[int, int]) -> None:
-    box = Letterbox.fit(image, network, CELL)
+    box = Geometry.fit(image, network, CELL)
     scale = min(network[0] / image[0], network[1] / image[1])
     for side, part in zip(image, box.content, strict=True):
         assert abs(part - side * scale) <= CELL / 2 + 1e-6 or part == CELL
 
 
+@given(image_sizes, network_sizes)
+def test_a_letterbox_and_a_stretch_show_the_whole_image(
+        image: tuple[int, int], network: tuple[int, int]) -> None:
+    for how in ('letterbox', 'stretch'):
+        assert Geometry.fit(image, network, CELL, how).view == View(0, 0, *image)
+    assert Geometry.fit(image, network, CELL, 'stretch').content == network
+
+
+@given(image_sizes, network_sizes)
+def test_a_crop_fills_the_input_with_the_middle_of_the_lower_part(
+        image: tuple[int, int], network: tuple[int, int]) -> None:
+    box = Geometry.fit(image, network, CELL, 'crop')
+    view = box.view
+    assert box.content == network
+    assert view.height == image[0] or view.width == image[1]
+    assert view.height >= 1 and view.width >= 1 and view.top >= 0 and view.left >= 0
+    assert view.top + view.height == image[0]
+    assert 0 <= image[1] - view.width - 2 * view.left <= 1
+
+
+@given(image_sizes, network_sizes)
+def test_a_crop_keeps_the_aspect_ratio_to_half_a_pixel_of_the_image(
+        image: tuple[int, int], network: tuple[int, int]) -> None:
+    view = Geometry.fit(image, network, CELL, 'crop').view
+    scale = max(network[0] / image[0], network[1] / image[1])
+    for part, side in zip(view.size, network, strict=True):
+        assert abs(part - side / scale) <= 0.5 + 1e-6 or part == 1
+
+
+@pytest.mark.parametrize('how', FITS)
+def test_nothing_is_cut_or_filled_where_the_shapes_are_alike(how: str) -> None:
+    box = Geometry.fit((1080, 1920), (288, 512), CELL, how)
+    assert (box.content, box.view) == ((288, 512), View(0, 0, 1080, 1920))
+
+
+@given(small_images, small_networks, st.sampled_from(FITS), st.sampled_from([2, 4, 8]))
+def test_a_reduced_image_is_seen_where_its_pixels_come_from(
+        image: tuple[int, int], network: tuple[int, int], how: str, factor: int) -> None:
+    small = Geometry.fit(image, network, CELL, how)
+    large = small.enlarged(factor)
+    assert large.image == (image[0] * factor, image[1] * factor)
+    assert large.view == tuple(value * factor for value in small.view)
+    assert (large.content, large.network) == (small.content, small.network)
+
+
+@given(small_images, small_networks, st.sampled_from(FITS), st.integers(0, 1), st.data())
+def test_an_edge_in_the_image_is_at_its_place_in_the_input(
+        size: tuple[int, int], network: tuple[int, int], how: str, axis: int,
+        data: st.DataObject) -> None:
+    box = Geometry.fit(size, network, CELL, how)
+    first, length = box.view[axis], box.view[2 + axis]
+    edge = data.draw(st.integers(first, first + length))
+    image = np.zeros((*size, 3), np.uint8)
+    np.moveaxis(image, axis, 0)[edge:] = 255
+    out = np.zeros((*network, 3), np.uint8)
+    box.forward(image, 'rgb8', out, PADDING)
+    line = np.moveaxis(out[:box.content[0], :box.content[1], 0], axis, 0)[:, 0]
+    bright = float((line / 255).sum())
+    expected = box.content[axis] * (first + length - edge) / length
+    # Within one pixel of the image, or of the input, which has more.
+    assert abs(bright - expected) <= max(box.content[axis] / length, 1)
+
+
+@given(small_images, small_networks, st.integers(0, 2**32 - 1))
+def test_a_crop_shows_what_the_view_alone_shows(
+        size: tuple[int, int], network: tuple[int, int], seed: int) -> None:
+    image = np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8)
+    box = Geometry.fit(size, network, CELL, 'crop')
+    seen, alone = (np.zeros((*network, 3), np.uint8) for _ in range(2))
+    box.forward(image, 'rgb8', seen, PADDING)
+    cut = image[box.view.slices].copy()
+    Geometry.fit(box.view.size, network, CELL, 'stretch').forward(cut, 'rgb8', alone, PADDING)
+    np.testing.assert_array_equal(seen, alone)
+
+
 @pytest.mark.parametrize('shape', [(1, 4096), (4096, 1), (1, 1), (3, 2160)])
 def test_an_extreme_image_still_has_content(shape: tuple[int, int]) -> None:
-    box = Letterbox.fit(shape, (384, 640), CELL)
+    box = Geometry.fit(shape, (384, 640), CELL)
     out = np.zeros((384, 640, 3), np.uint8)
     box.forward(np.full((*shape, 3), 200, np.uint8), 'rgb8', out, PADDING)
     assert (out[:box.content[0], :box.content[1]] == 200).all()
 
 
 @settings(deadline=None)
-@given(small_images, small_networks, st.sampled_from(sorted(CHANNELS)))
+@given(small_images, small_networks, st.sampled_from(sorted(CHANNELS)),
+       st.sampled_from(FITS))
 def test_forward_writes_every_pixel_and_none_of_the_border_is_image(
-        size: tuple[int, int], network: tuple[int, int], encoding: str) -> None:
+        size: tuple[int, int], network: tuple[int, int], encoding: str, how: str) -> None:
     channels = CHANNELS[encoding]
     shape = size if channels == 1 else (*size, channels)
     image = np.full(shape, 77, np.uint8)
     out = np.full((*network, 3), 3, np.uint8)
-    box = Letterbox.fit(size, network, CELL)
+    box = Geometry.fit(size, network, CELL, how)
     box.forward(image, encoding, out, PADDING)
     height, width = box.content
     assert (out[:height, :width] == 77).all()
@@ -82,7 +160,7 @@ def test_forward_writes_every_pixel_and_none_of_the_border_is_image(
 def test_all_encodings_of_a_picture_look_the_same_to_the_network(
         size: tuple[int, int], network: tuple[int, int], seed: int) -> None:
     rgb = np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8)
-    box = Letterbox.fit(size, network, CELL)
+    box = Geometry.fit(size, network, CELL)
     seen = {}
     for encoding, image in (
             ('rgb8', rgb), ('bgr8', rgb[:, :, ::-1].copy()),
@@ -103,7 +181,7 @@ def test_rows_with_padding_give_the_same_as_rows_without() -> None:
     outs = []
     for pixels in (image, image.copy()):
         out = np.zeros((64, 96, 3), np.uint8)
-        Letterbox.fit((90, 160), (64, 96), CELL).forward(pixels, 'rgb8', out, PADDING)
+        Geometry.fit((90, 160), (64, 96), CELL).forward(pixels, 'rgb8', out, PADDING)
         outs.append(out)
     assert np.array_equal(*outs)
 
@@ -113,7 +191,7 @@ def test_shrinking_much_averages_instead_of_skipping_pixels() -> None:
     image = np.zeros((640, 960, 3), np.uint8)
     image[:, ::2] = 255
     out = np.zeros((64, 96, 3), np.uint8)
-    Letterbox.fit((640, 960), (64, 96), CELL).forward(image, 'rgb8', out, PADDING)
+    Geometry.fit((640, 960), (64, 96), CELL).forward(image, 'rgb8', out, PADDING)
     assert np.abs(out.astype(int) - 128).max() <= 1
 
 
@@ -121,4 +199,9 @@ def test_shrinking_much_averages_instead_of_skipping_pixels() -> None:
     ((0, 10), (64, 64)), ((10, 0), (64, 64)), ((10, 10), (0, 64)), ((10, 10), (64, 66))])
 def test_impossible_sizes_are_refused(image: tuple[int, int], network: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match='cannot fit'):
-        Letterbox.fit(image, network, CELL)
+        Geometry.fit(image, network, CELL)
+
+
+def test_an_unknown_fit_is_refused() -> None:
+    with pytest.raises(ValueError, match="'squash'; choose from letterbox, stretch, crop"):
+        Geometry.fit((10, 10), (64, 64), CELL, 'squash')

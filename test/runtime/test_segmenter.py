@@ -31,9 +31,15 @@ from tiny_bundle import tiny_model
 from tiny_bundle import write_bundle
 from tiny_bundle import write_tiny_bundle
 
+from frm_perception.labels import IGNORE
 from frm_perception.runtime.bundle import Bundle
 from frm_perception.runtime.bundle import BundleError
+from frm_perception.runtime.drivable import DrivableFilter
+from frm_perception.runtime.drivable import DrivableRules
 from frm_perception.runtime.engines import EngineError
+from frm_perception.runtime.geometry import FITS
+from frm_perception.runtime.pictures import PictureError
+from frm_perception.runtime.pictures import read_header
 from frm_perception.runtime.segmenter import Segmenter
 from frm_perception.runtime.threads import thread_count
 
@@ -213,7 +219,7 @@ def test_threads_are_those_of_opencv_too(tiny_bundle: Path) -> None:
 
 def test_timings_are_given_for_every_stage(segmenter: Segmenter) -> None:
     timings = segmenter.segment(np.zeros((96, 160, 3), np.uint8)).timings
-    assert list(timings) == ['prepare', 'infer', 'decide']
+    assert list(timings) == ['prepare', 'infer', 'decide', 'drivable']
     assert all(value > 0 for value in timings.values())
 
 
@@ -257,7 +263,7 @@ def test_confidence_is_given_only_where_asked_for(segmenter: Segmenter) -> None:
         result = segmenter.segment(image, output_size=size, confidence=True)
         assert result.confidence is not None
         assert result.confidence.shape == result.labels.shape
-        assert sorted(result.timings) == ['decide', 'infer', 'prepare']
+        assert list(result.timings)[-1] == 'confidence'
 
 
 def test_confidence_is_least_where_colours_mix(segmenter: Segmenter) -> None:
@@ -266,3 +272,116 @@ def test_confidence_is_least_where_colours_mix(segmenter: Segmenter) -> None:
     confidence = segmenter.segment(paint(labels), confidence=True).confidence
     assert confidence is not None
     assert (confidence[:, 76:80].max(axis=1) < confidence[:, 100]).all()
+
+
+@pytest.fixture(scope='module', params=FITS)
+def fitting(request: pytest.FixtureRequest,
+            tmp_path_factory: pytest.TempPathFactory) -> Iterator[Segmenter]:
+    bundle = Bundle.load(write_tiny_bundle(tmp_path_factory.mktemp('models')))
+    with Segmenter.load(bundle, provider='cpu', fit=request.param) as loaded:
+        assert loaded.info.fit == request.param
+        yield loaded
+
+
+@given(st.integers(1, 300), st.integers(1, 300))
+def test_what_the_network_saw_is_labelled_to_the_pixel_and_nothing_else(
+        fitting: Segmenter, height: int, width: int) -> None:
+    image = paint(np.full((height, width), ROAD, np.uint8))
+    result = fitting.segment(image, confidence=True)
+    assert result.confidence is not None
+    seen = np.zeros((height, width), np.bool_)
+    seen[result.geometry.view.slices] = True
+    assert seen.all() == (result.geometry.view.size == (height, width))
+    assert result.shows == (0, 0, height, width)
+    for pixels, outside in ((result.labels, IGNORE), (result.drivable, 0), (result.confidence, 0)):
+        assert pixels.shape == (height, width)
+        assert (pixels[~seen] == outside).all()
+    assert (result.labels[seen] == ROAD).all() and (result.drivable[seen] == 255).all()
+    assert (result.confidence[seen] > 0).all()
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(0, 1), st.data())
+def test_edges_stay_where_they_are_in_every_fit(
+        fitting: Segmenter, height: int, width: int, axis: int, data: st.DataObject) -> None:
+    geometry = fitting.segment(np.zeros((height, width, 3), np.uint8)).geometry
+    first, length = geometry.view[axis], geometry.view.size[axis]
+    edge = data.draw(st.integers(first, first + length))
+    labels = np.zeros((height, width), np.uint8)
+    np.moveaxis(labels, axis, 0)[edge:] = ROAD
+    found = fitting.segment(paint(labels)).labels[geometry.view.slices]
+    line = np.moveaxis(found, axis, 0)[:, 0]
+    # What the network sees is coarse: an edge is known to within half a cell, and a pixel.
+    cell = 4 * length / geometry.content[axis]
+    assert abs(np.count_nonzero(line != ROAD) - (edge - first)) <= cell / 2 + 1
+
+
+def test_network_size_shows_the_view(fitting: Segmenter) -> None:
+    result = fitting.segment(np.zeros((100, 400, 3), np.uint8), output_size='network')
+    assert result.labels.shape == result.drivable.shape == result.geometry.content
+    assert result.shows == result.geometry.view
+
+
+@pytest.mark.parametrize('output_size', ['camera', 'network'])
+@pytest.mark.parametrize(('size', 'reduction'), [
+    ((96, 160), 1), ((190, 318), 1), ((192, 320), 2), ((400, 800), 4), ((1080, 1920), 8),
+    ((1080, 1921), 1), ((1082, 1922), 2)])
+def test_a_jpeg_is_decoded_as_small_as_the_network_allows_and_labelled_at_its_own_size(
+        segmenter: Segmenter, size: tuple[int, int], reduction: int, output_size: str) -> None:
+    labels = blocks(*size, side=size[0] // 4)
+    data = cv2.imencode('.jpg', cv2.cvtColor(paint(labels), cv2.COLOR_RGB2BGR))[1].tobytes()
+    assert segmenter.reduction(read_header(data)) == reduction
+    result = segmenter.segment_compressed(data, output_size)
+    assert list(result.timings) == ['decode', 'prepare', 'infer', 'decide', 'drivable']
+    assert result.geometry.image == size
+    expected = segmenter.segment(paint(labels), output_size=output_size)
+    assert result.labels.shape == expected.labels.shape
+    assert result.geometry == expected.geometry
+    # Both see edges to within a cell, and JPEG blurs colours.
+    assert np.mean(result.labels != expected.labels) < 0.03
+
+
+def test_every_pixel_of_a_reduced_crop_stands_for_the_same_number_of_the_camera(
+        tiny_bundle: Path) -> None:
+    image = np.zeros((1000, 1608, 3), np.uint8)
+    data = cv2.imencode('.jpg', image)[1].tobytes()
+    with Segmenter.load(Bundle.load(tiny_bundle), fit='crop') as segmenter:
+        result = segmenter.segment_compressed(data)
+    assert result.labels.shape == (1000, 1608)
+    assert all(value % 8 == 0 for value in result.geometry.view)
+    assert result.geometry.view.top + result.geometry.view.height == 1000
+
+
+def test_a_png_is_decoded_as_it_is(segmenter: Segmenter) -> None:
+    labels = blocks(192, 320, 40)
+    data = cv2.imencode('.png', cv2.cvtColor(paint(labels), cv2.COLOR_RGB2BGR))[1].tobytes()
+    assert segmenter.reduction(read_header(data)) == 1
+    assert np.array_equal(segmenter.segment_compressed(data).labels,
+                          segmenter.segment(paint(labels)).labels)
+
+
+def test_what_is_no_picture_is_refused_before_decoding(segmenter: Segmenter) -> None:
+    with pytest.raises(PictureError, match='neither JPEG nor PNG'):
+        segmenter.segment_compressed(b'hello')
+
+
+def test_info_says_what_computes_the_labels(segmenter: Segmenter) -> None:
+    assert segmenter.info.kernels.startswith('numba ')
+    assert segmenter.info.kernels_note is None
+
+
+def test_an_unknown_fit_is_refused_by_load(tiny_bundle: Path) -> None:
+    with pytest.raises(ValueError, match="unknown fit 'squash'"):
+        Segmenter.load(Bundle.load(tiny_bundle), fit='squash')
+
+
+def test_a_filter_makes_its_camera_s_mask_and_leaves_the_labels(segmenter: Segmenter) -> None:
+    labels = np.zeros((96, 160), np.uint8)
+    labels[60:, 40:120] = labels[10:18, 10:18] = ROAD
+    plain = segmenter.segment(paint(labels))
+    near = plain.drivable.copy()
+    near[:40] = 0
+    camera = DrivableFilter(DrivableRules(foot=0.1, appear_frames=2))
+    for stamp_ns, expected in ((0, np.zeros_like(near)), (10**8, near), (2 * 10**8, near)):
+        result = segmenter.segment(paint(labels), drivable=camera, stamp_ns=stamp_ns)
+        assert np.array_equal(result.labels, plain.labels)
+        assert np.array_equal(result.drivable, expected)
