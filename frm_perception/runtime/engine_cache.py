@@ -103,22 +103,27 @@ class EngineKey:
         return hashlib.sha256(json.dumps(self.parts(), sort_keys=True).encode()).hexdigest()
 
 
-def default_cache_folder() -> Path:
+def open_cache(folder: str, log: Callable[[str], None]) -> EngineCache | None:
     """
-    Return the folder that is used where none is given, in the user's folder of caches.
+    Return the cache in a folder that a user gave, or in the user's folder of caches.
 
     That is ``$XDG_CACHE_HOME``, or ``~/.cache`` where the variable is not set or not an absolute
     path (https://specifications.freedesktop.org/basedir-spec/latest/).
 
-    :raises EngineCacheError: the user has no home.
+    :param folder: '' where none was given.
+    :param log: see :class:`EngineCache`.
+    :return: None, and a line in the log, where none was given and the user has no home.
     """
-    given = Path(os.environ.get('XDG_CACHE_HOME', ''))
-    try:
-        caches = given if given.is_absolute() else Path.home() / '.cache'
-    except RuntimeError as error:
-        raise EngineCacheError(f'no folder for the engine cache: {error}. Give one, or set '
-                               f'XDG_CACHE_HOME.') from error
-    return caches / 'frm_perception' / 'engines'
+    if folder:
+        return EngineCache(Path(folder).expanduser(), log)
+    caches = Path(os.environ.get('XDG_CACHE_HOME', ''))
+    if not caches.is_absolute():
+        try:
+            caches = Path.home() / '.cache'
+        except RuntimeError as error:
+            log(f'engines are not kept: {error}; give a folder for them, or set XDG_CACHE_HOME')
+            return None
+    return EngineCache(caches / 'frm_perception' / 'engines', log)
 
 
 class EngineCache:
@@ -130,11 +135,15 @@ class EngineCache:
     :param folder: private to the cache: a new or empty folder, or one that is a cache already.
     :param log: takes a line on what is out of the ordinary: a folder or an entry that is not as
         it was left, or another process that is waited for.
+
+    Attributes: ``outcome`` is what became of the latest :meth:`entry`: 'found', 'built' or
+    'failed'; 'unused' if there was none.
     """
 
     def __init__(self, folder: Path, log: Callable[[str], None]) -> None:
         self.folder = folder
-        self._log = log
+        self.log = log
+        self.outcome = 'unused'
 
     def entry(self, key: EngineKey, build: Callable[[Path], None]) -> Path:
         """
@@ -145,18 +154,21 @@ class EngineCache:
             leaves nothing behind.
         :raises EngineCacheError: the folder cannot be used, or the build left no usable files.
         """
+        self.outcome = 'failed'
         try:
             self._secure()
             entry = self.folder / key.digest
             if _problem(entry, key) is None:
+                self.outcome = 'found'
                 return entry
             with self._lock(key.digest):
                 problem = _problem(entry, key)
                 if problem is not None:
                     if os.path.lexists(entry):
-                        self._log(f'the cached engine {entry} is not used, but built again: '
+                        self.log(f'the cached engine {entry} is not used, but built again: '
                                   f'{problem}')
                     self._build(entry, key, build)
+            self.outcome = 'found' if problem is None else 'built'
             return entry
         except OSError as error:
             raise EngineCacheError(f'engine cache {self.folder}: {error}') from error
@@ -189,7 +201,7 @@ class EngineCache:
         mode = stat.S_IMODE(status.st_mode)
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
             self.folder.chmod(stat.S_IRWXU)
-            self._log(f'the engine cache {self.folder} was open to other users (mode {mode:04o}): '
+            self.log(f'the engine cache {self.folder} was open to other users (mode {mode:04o}): '
                       f'now it is not')
             if mode & _WRITABLE_BY_OTHERS:
                 self._discard_all()
@@ -200,7 +212,7 @@ class EngineCache:
             with self._lock(entry.name):
                 self._discard(entry)
         if entries:
-            self._log(f'other users could have changed its {len(entries)} engines: they are '
+            self.log(f'other users could have changed its {len(entries)} engines: they are '
                       f'discarded, and built again when they are needed')
 
     @contextmanager
@@ -210,7 +222,7 @@ class EngineCache:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                self._log(f'another process is building the engine {self.folder / digest}: '
+                self.log(f'another process is building the engine {self.folder / digest}: '
                           f'waiting for it')
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield

@@ -31,7 +31,7 @@ from tiny_bundle import tiny_model
 from frm_perception.runtime.engine_cache import EngineCache
 from frm_perception.runtime.engine_cache import EngineCacheError
 from frm_perception.runtime.engine_cache import EngineKey
-from frm_perception.runtime.engine_cache import default_cache_folder
+from frm_perception.runtime.engine_cache import open_cache
 
 KEY = EngineKey(
     engine='test', model='ab' * 32, shapes={'image': (1, 96, 160, 3)}, precision='fp32',
@@ -325,15 +325,41 @@ def test_a_build_without_usable_files_is_refused(
     assert _contents(cache.cache.folder) == []
 
 
+def test_what_became_of_an_entry_is_told(cache: Recorder, tmp_path: Path) -> None:
+    outcomes = [cache.cache.outcome]
+    for _ in range(2):
+        cache.entry()
+        outcomes.append(cache.cache.outcome)
+    with pytest.raises(EngineCacheError):
+        cache.cache.entry(replace(KEY, model=''), lambda folder: None)
+    assert [*outcomes, cache.cache.outcome] == ['unused', 'built', 'found', 'failed']
+
+
+def _folder(given: str) -> Path | None:
+    cache = open_cache(given, pytest.fail)
+    return cache and cache.folder
+
+
 def test_the_default_folder_is_in_the_users_caches(
         monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
-    assert default_cache_folder() == tmp_path / 'frm_perception' / 'engines'
+    assert _folder('') == tmp_path / 'frm_perception' / 'engines'
     monkeypatch.setenv('HOME', str(tmp_path / 'home'))
     for not_absolute in ('', 'caches'):
         monkeypatch.setenv('XDG_CACHE_HOME', not_absolute)
-        assert default_cache_folder() == (
-            tmp_path / 'home' / '.cache' / 'frm_perception' / 'engines')
+        assert _folder('') == tmp_path / 'home' / '.cache' / 'frm_perception' / 'engines'
+    assert _folder('~/mine') == tmp_path / 'home' / 'mine'
+
+
+def test_without_a_home_engines_are_not_kept_and_a_line_says_so(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv('XDG_CACHE_HOME', raising=False)
+    monkeypatch.delenv('HOME')
+    # A user that the system does not know, as in `docker run --user 54321`.
+    monkeypatch.setattr(os, 'getuid', lambda: 54321)
+    lines: list[str] = []
+    assert open_cache('', lines.append) is None
+    assert 'engines are not kept' in lines[0] and 'XDG_CACHE_HOME' in lines[0]
 
 
 def test_a_model_that_onnx_runtime_optimised_runs_from_the_cache(cache: Recorder) -> None:
