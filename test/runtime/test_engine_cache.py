@@ -26,6 +26,10 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
 from tiny_bundle import tiny_model
 
 from frm_perception.runtime.engine_cache import EngineCache
@@ -215,6 +219,19 @@ def test_what_is_not_as_it_was_built_is_built_again_with_a_line_that_says_why(
     # And it is as good as any.
     assert cache.entry() == entry
     assert cache.builds == 2
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(['engine', 'timings']), st.integers(0), st.integers(1, 255))
+def test_any_changed_byte_is_noticed(
+        cache: Recorder, name: str, position: int, change: int) -> None:
+    file = cache.entry() / name
+    content = bytearray(file.read_bytes())
+    content[position % len(content)] ^= change
+    file.write_bytes(content)
+    builds = cache.builds
+    assert cache.entry() == file.parent
+    assert cache.builds == builds + 1 and file.read_bytes() != content
 
 
 def test_a_linked_file_outside_is_left_alone(cache: Recorder, tmp_path: Path) -> None:
