@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     from frm_perception.evaluation.evaluate import report
     from frm_perception.evaluation.labelled_folder import labelled_folder
     from frm_perception.media.files import write_json
-    from frm_perception.runtime.engine import EngineError
+    from frm_perception.runtime.engines import EngineError
     try:
         if args.json:
             _require_writable(args.json)

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     """Label everything; 0 if all could be read, 1 if not, 2 if the options make no sense."""
     from frm_perception.media.files import MediaError
     from frm_perception.media.segment_files import SegmentFiles
-    from frm_perception.runtime.engine import EngineError
+    from frm_perception.runtime.engines import EngineError
     try:
         segmenter = load_segmenter(chosen_bundle(args), args)
     except (ValueError, EngineError, FileNotFoundError) as error:

@@ -30,8 +30,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from frm_perception.networks.cost import Cost
-from frm_perception.runtime.engine import load_onnxruntime
-from frm_perception.runtime.engine import node_events
+from frm_perception.runtime.engines.onnx_runtime import load_onnxruntime
+from frm_perception.runtime.engines.onnx_runtime import node_events
+from frm_perception.runtime.engines.openvino import load_openvino
 
 Infer = Callable[[], NDArray[Any]]
 """Runs a loaded model once."""
@@ -82,8 +83,7 @@ def openvino(model: Any, image: NDArray[Any], threads: int) -> Infer:
 
     :param model: an ONNX file, or an ``openvino.Model``.
     """
-    from openvino import Core
-    compiled = Core().compile_model(model, 'CPU', {
+    compiled = load_openvino().Core().compile_model(model, 'CPU', {
         'PERFORMANCE_HINT': 'LATENCY', 'NUM_STREAMS': 1, 'INFERENCE_NUM_THREADS': threads,
         # Left alone, it takes bfloat16 on a processor that has it.
         'INFERENCE_PRECISION_HINT': 'f32'})

@@ -35,7 +35,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.validate_topic_name import validate_topic_name
 
-from frm_perception.runtime.engine import PROVIDERS
+from frm_perception.runtime.engines import PROVIDERS
 from frm_perception.runtime.segmenter import OUTPUT_SIZES
 
 MAX_THREADS = 256

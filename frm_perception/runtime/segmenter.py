@@ -27,7 +27,9 @@ from numpy.typing import NDArray
 from frm_perception.labels import LabelSpace
 from frm_perception.runtime.bundle import Bundle
 from frm_perception.runtime.bundle import parse_resolution
-from frm_perception.runtime.engine import OnnxEngine
+from frm_perception.runtime.engines import Engine
+from frm_perception.runtime.engines import EngineOptions
+from frm_perception.runtime.engines import open_engine
 from frm_perception.runtime.geometry import Letterbox
 from frm_perception.runtime.manifest import BundleError
 from frm_perception.runtime.pixels import check_image
@@ -43,10 +45,14 @@ class SegmenterInfo:
 
     :param bundle: name of the model bundle.
     :param resolution: (height, width) of the network's input.
+    :param precision: as asked; the bundle's model of that name is what runs.
+    :param precision_run: what the network really computes in, as the first inference showed.
     :param provider: where the network really runs, as the first inference showed.
-    :param fallback: what differs from ``provider_asked``, in words; None if nothing does.
-    :param note: what provider 'auto' would have taken and could not, in words, or None.
-    :param threads: as asked; 0 is ONNX Runtime's choice.
+    :param fallback: what differs from ``provider_asked`` or ``precision``, in words; None if
+        nothing does.
+    :param note: what else is worth knowing, such as what provider 'auto' would have taken and
+        could not, in words, or None.
+    :param threads: how many one inference uses.
     """
 
     bundle: str
@@ -54,6 +60,7 @@ class SegmenterInfo:
     backbone: str
     resolution: tuple[int, int]
     precision: str
+    precision_run: str
     provider_asked: str
     provider: str
     fallback: str | None
@@ -88,7 +95,7 @@ class Segmenter:
     go on meanwhile.
     """
 
-    def __init__(self, bundle: Bundle, engine: OnnxEngine, info: SegmenterInfo,
+    def __init__(self, bundle: Bundle, engine: Engine, info: SegmenterInfo,
                  drivable_classes: Sequence[str]) -> None:
         self.info = info
         self.label_space: LabelSpace = bundle.label_space
@@ -96,7 +103,7 @@ class Segmenter:
         self._padding = bundle.input.padding
         self._stride = bundle.output.stride
         self._drivable = bundle.label_space.drivable_lut(drivable_classes)
-        self._batch = np.empty((1, *info.resolution, 3), np.uint8)
+        self._batch = engine.buffer()
 
     @classmethod
     def load(cls, bundle: Bundle, *, resolution: str = 'auto', precision: str = 'fp32',
@@ -106,21 +113,30 @@ class Segmenter:
         Verify and load a bundle's model, prove where it runs, and warm up.
 
         :param resolution: 'auto' or 'HEIGHTxWIDTH' of the network's input.
+        :param precision: one of the bundle's; 'bf16' is computed by OpenVINO alone.
+        :param provider: one of :data:`frm_perception.runtime.engines.PROVIDERS`.
+        :param require_provider: refuse to load unless provider and precision are what really runs.
+        :param threads: of one inference, and of OpenCV in this process; 0 leaves other programs
+            room, see :func:`frm_perception.runtime.threads.thread_count`.
         :param drivable_classes: names that count as drivable; empty means the bundle's own.
         :raises ValueError: a value that is not possible; the message says what is.
         :raises BundleError: the model is damaged or is not what its manifest says.
-        :raises ProviderError: ``require_provider`` and another provider does the work.
-        :raises EngineError: ONNX Runtime is missing or cannot load or run the model.
+        :raises ProviderError: ``require_provider`` and the work is done by another provider or in
+            another precision.
+        :raises EngineError: the runtime is missing or cannot load or run the model.
         """
         size = parse_resolution(resolution, bundle)
         bundle.label_space.drivable_lut(drivable_classes)
-        engine = OnnxEngine(bundle.verified_model(precision), provider, require_provider, threads,
-                            size)
+        engine = open_engine(
+            bundle.verified_model(precision), str(bundle.folder / bundle.entry(precision).file),
+            EngineOptions(provider, precision, require_provider, threads, size))
+        cv2.setNumThreads(engine.threads)
         _check_against_manifest(engine, bundle, precision, size)
         info = SegmenterInfo(
             bundle=bundle.name, network=bundle.network, backbone=bundle.backbone, resolution=size,
-            precision=precision, provider_asked=provider, provider=engine.provider,
-            fallback=engine.fallback, note=engine.note, threads=threads)
+            precision=precision, precision_run=engine.precision, provider_asked=provider,
+            provider=engine.provider, fallback=engine.fallback, note=engine.note,
+            threads=engine.threads)
         return cls(bundle, engine, info, drivable_classes)
 
     def segment(self, image: NDArray[np.uint8], encoding: str = 'rgb8',
@@ -168,14 +184,13 @@ class Segmenter:
         self.close()
 
 
-def _check_against_manifest(engine: OnnxEngine, bundle: Bundle, precision: str,
+def _check_against_manifest(engine: Engine, bundle: Bundle, precision: str,
                             size: tuple[int, int]) -> None:
     """Refuse a model whose tensors are not those that the manifest describes."""
     stride = bundle.output.stride
     classes = len(bundle.label_space.classes)
     checks = (
         ('input name', bundle.input.name, engine.input.name),
-        ('input type', 'tensor(uint8)', engine.input.dtype),
         ('output name', bundle.output.name, engine.output.name),
         (f'output shape for an input of {size}', (1, classes, *(side // stride for side in size)),
          engine.first_shape))

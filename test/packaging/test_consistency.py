@@ -38,10 +38,11 @@ MAY_IMPORT = {
     'rclpy': {'ros'}, 'sensor_msgs': {'ros'}, 'std_msgs': {'ros'}, 'diagnostic_msgs': {'ros'},
     'cv_bridge': {'ros'}, 'lifecycle_msgs': {'ros'},
     'torch': {'networks', 'training', 'deploy'}, 'onnx': {'deploy'},
+    'openvino': {'runtime'},
 }
 """Which rooms of the package may import a library, at the top of a module or inside it."""
 
-WITHOUT_ROSDEP_KEY = {'onnxruntime', 'rosbags'}
+WITHOUT_ROSDEP_KEY = {'onnxruntime', 'openvino', 'rosbags'}
 PYTHON_NAMES = {'cv2': 'python3-opencv', 'numpy': 'python3-numpy', 'tqdm': 'python3-tqdm',
                 'yaml': 'python3-yaml'}
 NOT_ON_A_VEHICLE = {'networks', 'training', 'deploy'}

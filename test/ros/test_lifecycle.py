@@ -33,7 +33,7 @@ from node_process import wait_until
 from tiny_bundle import write_tiny_bundle
 
 from frm_perception.ros.parameters import SPECS
-from frm_perception.runtime.engine import PROVIDERS
+from frm_perception.runtime.engines import PROVIDERS
 
 RED = np.full((40, 60, 3), (255, 0, 0), np.uint8)
 STATES = {

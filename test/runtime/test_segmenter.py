@@ -32,7 +32,7 @@ from tiny_bundle import write_tiny_bundle
 
 from frm_perception.runtime.bundle import Bundle
 from frm_perception.runtime.bundle import BundleError
-from frm_perception.runtime.engine import EngineError
+from frm_perception.runtime.engines import EngineError
 from frm_perception.runtime.segmenter import Segmenter
 
 ROAD = TINY.classes.index('road')

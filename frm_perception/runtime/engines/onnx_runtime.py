@@ -1,0 +1,352 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""
+ONNX Runtime on TensorRT, CUDA or the CPU, proved by its own profile of the first inference.
+
+The options follow
+https://onnxruntime.ai/docs/execution-providers/CUDA-ExecutionProvider.html and
+https://onnxruntime.ai/docs/execution-providers/TensorRT-ExecutionProvider.html. What concerns CUDA
+and TensorRT has not been run on such a device by the authors. What is proved at every start is
+where the convolutions of the first inference ran, and that the following ones, which go another
+way (a CUDA graph, fixed addresses), compute the same; so a wrong option cannot go unnoticed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frm_perception.runtime.engines.binding import FixedBinding
+from frm_perception.runtime.engines.binding import PinnedBuffer
+from frm_perception.runtime.engines.engine import REMEDY
+from frm_perception.runtime.engines.engine import EngineError
+from frm_perception.runtime.engines.engine import EngineOptions
+from frm_perception.runtime.engines.engine import ProviderError
+from frm_perception.runtime.engines.engine import TensorInfo
+from frm_perception.runtime.engines.engine import check_batch
+from frm_perception.runtime.engines.engine import check_result
+from frm_perception.runtime.engines.engine import check_tensors
+from frm_perception.runtime.engines.engine import proving_image
+from frm_perception.runtime.engines.proof import UNTOLD
+from frm_perception.runtime.engines.proof import Proof
+from frm_perception.runtime.engines.proof import claim
+from frm_perception.runtime.threads import thread_count
+
+EXECUTION_PROVIDERS = {
+    'tensorrt': 'TensorrtExecutionProvider',
+    'cuda': 'CUDAExecutionProvider',
+    'cpu': 'CPUExecutionProvider',
+}
+_NAMES = {full: name for name, full in EXECUTION_PROVIDERS.items()}
+
+# TensorRT is not among them: it compiles for minutes at every start, so it has to be asked for.
+_AUTOMATIC = ('cuda', 'cpu')
+
+# What a provider cannot run goes to the next one.
+_CHAINS = {'cpu': ('cpu',), 'cuda': ('cuda', 'cpu'), 'tensorrt': ('tensorrt', 'cuda', 'cpu')}
+
+# ONNX Runtime's number for it; the next below is errors.
+_FATAL = 4
+
+_COMPILED = 'TRTKernel'
+_HEAVY = ('Conv', 'MatMul', 'Gemm', _COMPILED)
+
+_PRECISIONS = {'float': 'fp32', 'float16': 'fp16', 'bfloat16': 'bf16', 'uint8': 'int8',
+               'int8': 'int8'}
+_DTYPES = {'float': 'float32', 'double': 'float64'}
+
+# The same image twice, on one GPU: what else than rounding could differ.
+_LARGEST_DISAGREEMENT = 1e-3
+
+
+class OnnxEngine:
+    """
+    A model in ONNX Runtime; see :class:`frm_perception.runtime.engines.engine.Engine`.
+
+    :param model: the serialised ONNX model.
+    :param file: where it is from, for messages.
+    :param options: with provider 'cpu', 'cuda', 'tensorrt', or 'auto': CUDA where ONNX Runtime
+        offers it and it works, else the CPU.
+    :raises ValueError: a negative number of threads.
+    :raises ProviderError: the options require the provider and the precision, and (part of) the
+        work is done by or in another.
+    :raises EngineError: the model cannot be loaded or run.
+    """
+
+    _session: Any
+    _binding: FixedBinding | None
+    _buffer: PinnedBuffer | None
+    _proof: Proof
+    input: TensorInfo
+    output: TensorInfo
+    first_shape: tuple[int, ...]
+
+    def __init__(self, model: bytes, file: str, options: EngineOptions) -> None:
+        self.threads = thread_count(options.threads)
+        self._file = file
+        self._options = options
+        self._ort = load_onnxruntime()
+        self.note: str | None = None
+        automatic = options.provider == 'auto'
+        wanted = self._wanted()
+        beginning = claim(options, wanted)
+        problem = self._open(model, wanted, beginning, options.require_provider and not automatic)
+        self.provider, self.precision = self._proof.provider, self._proof.precision
+        elsewhere = problem or self._proof.other_provider(wanted, beginning)
+        differences = [None if automatic else elsewhere,
+                       self._proof.other_precision(options.precision)]
+        self.fallback = '. '.join(filter(None, differences)) or None
+        if automatic:
+            self.note = '. '.join(filter(None, [elsewhere, self.note])) or None
+        if self.fallback and options.require_provider:
+            self.close()
+            raise ProviderError(f'{file}: {self.fallback}')
+
+    def buffer(self) -> NDArray[np.uint8]:
+        """See :meth:`frm_perception.runtime.engines.engine.Engine.buffer`."""
+        shape = (1, *self._options.size, 3)
+        if self._binding is None:
+            return np.empty(shape, np.uint8)
+        if self._buffer is None:
+            self._buffer = PinnedBuffer(shape)
+        return self._buffer.array
+
+    def infer(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
+        """See :meth:`frm_perception.runtime.engines.engine.Engine.infer`."""
+        if self._session is None:
+            raise EngineError('the engine is closed')
+        check_batch(batch)
+        try:
+            result = self._run(batch) if self._binding is None else self._binding.run(batch)
+        except Exception as error:  # ONNX Runtime's own exceptions share no other base.
+            raise EngineError(f'{self._file}: inference of {batch.shape} {batch.dtype} failed: '
+                              f'{error}') from error
+        return check_result(self._file, result)
+
+    def close(self) -> None:
+        """See :meth:`frm_perception.runtime.engines.engine.Engine.close`."""
+        if self._buffer is not None:
+            self._buffer.release()
+        self._binding = self._buffer = self._session = None
+
+    def _run(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
+        return np.asarray(self._session.run([self.output.name], {self.input.name: batch})[0])
+
+    def _wanted(self) -> str:
+        if self._options.provider != 'auto':
+            return self._options.provider
+        offered = self._offered()
+        return next(name for name in _AUTOMATIC if name in offered)
+
+    def _offered(self) -> list[str]:
+        return [_NAMES[full] for full in self._ort.get_available_providers() if full in _NAMES]
+
+    def _open(self, model: bytes, wanted: str, beginning: str, require: bool) -> str | None:
+        """
+        Start the wanted provider or else the CPU; return why it is not the wanted one (or None).
+
+        :param beginning: of the message: who wanted it.
+        """
+        if wanted not in self._offered():
+            problem = (f'{beginning}, but this ONNX Runtime ({self._ort.__version__}) offers '
+                       f'{", ".join(self._offered())}')
+            if wanted in ('cuda', 'tensorrt'):
+                problem += '; onnxruntime-gpu has it (pip install onnxruntime-gpu)'
+        elif wanted == 'cpu':
+            self._start(model, 'cpu', graph=False)
+            return None
+        else:
+            try:
+                self._start_gpu(model, wanted)
+                return None
+            except EngineError as error:
+                problem = f'{beginning}, but it could not start: {error}'
+        if require:
+            raise ProviderError(problem)
+        self._start(model, 'cpu', graph=False)
+        return f'{problem}. The CPU does the work'
+
+    def _start_gpu(self, model: bytes, provider: str) -> None:
+        """Start with a CUDA graph, or without one where the model cannot be captured."""
+        try:
+            self._start(model, provider, graph=True)
+        except EngineError as error:
+            self._start(model, provider, graph=False)
+            self.note = f'no CUDA graph, so every kernel is launched by itself: {error}'
+
+    def _start(self, model: bytes, provider: str, graph: bool) -> None:
+        """
+        Make a session, check what it takes, run it once and read from its profile what ran.
+
+        :raises EngineError: any of that failed; nothing of the attempt is left.
+        """
+        self._binding = self._buffer = None
+        image = proving_image(self._options.size)
+        with tempfile.TemporaryDirectory(prefix='frm_perception-') as scratch:
+            try:
+                self._session = self._session_for(model, provider, graph, scratch)
+                self.input, self.output = check_tensors(
+                    self._file, _tensors(self._session.get_inputs()),
+                    _tensors(self._session.get_outputs()), self._options.size)
+                first = self.infer(image)
+                self.first_shape = first.shape
+                self._proof = _proof(Path(self._session.end_profiling()))
+                if provider != 'cpu':
+                    self._bind(image, first)
+            except Exception as error:  # ONNX Runtime's own exceptions share no other base.
+                self._binding = self._session = None
+                if isinstance(error, EngineError):
+                    raise
+                raise EngineError(self._explained(error, provider)) from error
+
+    def _bind(self, image: NDArray[np.uint8], first: NDArray[Any]) -> None:
+        """
+        Let further inferences go through memory at fixed places of the GPU.
+
+        :raises EngineError: they compute another thing.
+        """
+        self._binding = FixedBinding(self._ort, self._session, self.input, self.output,
+                                     image.shape, first.shape, 'cuda')
+        self.infer(image)  # Here a CUDA graph is captured; the next one is its first use.
+        apart = np.abs(self.infer(image).astype(np.float32) - first).max()
+        if apart > _LARGEST_DISAGREEMENT * np.abs(first).max():
+            raise EngineError(f'{self._file}: with memory at fixed places of the GPU the '
+                              f'outputs are off by {apart:.3g}')
+
+    def _session_for(self, model: bytes, provider: str, graph: bool, scratch: str) -> Any:
+        options = self._ort.SessionOptions()
+        options.intra_op_num_threads = self.threads
+        # Threads that wait by spinning take the processor from other programs; measured beside
+        # two busy ones, an inference took 1.5 times as long with them, and 1.7 times the work.
+        options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+        # Errors are raised as well: without this each of them, such as one failing frame, is also
+        # a line on standard error in a form of its own, past the log of whoever calls.
+        options.log_severity_level = _FATAL
+        options.enable_profiling = True
+        options.profile_file_prefix = f'{scratch}/first'
+        if provider != 'cpu':
+            # Finds the CUDA and cuDNN that pip installed; ONNX Runtime before 1.21 lacks it.
+            getattr(self._ort, 'preload_dlls', lambda: None)()
+        if provider == 'tensorrt':
+            # Left alone, TensorRT computes fp32 in TF32; ONNX Runtime has no option for it.
+            # https://docs.nvidia.com/deeplearning/tensorrt/latest/reference/command-line-programs.html
+            os.environ.setdefault('NVIDIA_TF32_OVERRIDE', '0')
+        offered = self._offered()
+        chain = [(EXECUTION_PROVIDERS[name],
+                  provider_options(name, graph and name == provider, self._options.cache))
+                 for name in _CHAINS[provider] if name in offered]
+        # Left alone, ONNX Runtime prints an error and goes on with another provider.
+        session = self._ort.InferenceSession(model, options, providers=chain, enable_fallback=0)
+        session.disable_fallback()
+        return session
+
+    def _explained(self, error: Exception, provider: str) -> str:
+        """Return what ONNX Runtime says of a model that it cannot load, and what to do."""
+        text = str(error).strip()
+        beginning = f'{self._file}: ONNX Runtime {self._ort.__version__} cannot load the model'
+        if type(error).__name__ == 'InvalidProtobuf' or 'No graph was found' in text:
+            return f'{beginning}: it is cut off, or no ONNX file ({text}). {REMEDY}'
+        if 'opset' in text.lower() or 'model IR version' in text:
+            return (f'{beginning}: it is of another ONNX than this ONNX Runtime knows ({text}). '
+                    f'Install the versions in requirements/run.txt, or export the model with the '
+                    f'package that is installed here.')
+        # On a GPU it is as likely the driver's fault as the model's.
+        return f'{beginning}: {text}. {REMEDY}' if provider == 'cpu' else f'{beginning}: {text}'
+
+
+def provider_options(provider: str, graph: bool, cache: Path | None) -> Mapping[str, str]:
+    """
+    Return the options of an execution provider.
+
+    There is none for precision. A model says itself what it computes in: half precision is in its
+    tensors, int8 in its QuantizeLinear and DequantizeLinear, and so TensorRT 11, which has no
+    other way, and its predecessors build the same.
+
+    :param graph: record the kernels as one CUDA graph; for inputs of one size at one address.
+    :param cache: folder of TensorRT's compiled engines and of the timings that led to them.
+    """
+    if provider == 'cuda':
+        # TF32 keeps 10 bits of a number's mantissa: not what a precision called fp32 promises.
+        return {'use_tf32': '0', 'enable_cuda_graph': str(int(graph))}
+    if provider == 'tensorrt':
+        options = {'trt_cuda_graph_enable': str(graph)}
+        if cache is not None:
+            options.update({
+                'trt_engine_cache_enable': 'True', 'trt_engine_cache_path': str(cache),
+                'trt_timing_cache_enable': 'True', 'trt_timing_cache_path': str(cache)})
+        return options
+    return {}
+
+
+def load_onnxruntime() -> Any:
+    """
+    Return the module ``onnxruntime``, told to send nothing.
+
+    :raises EngineError: it cannot be imported.
+    """
+    # From 1.29 on, the wheels send usage data to Microsoft unless told not to before they load
+    # (Privacy.md within the wheel). A vehicle's computer talks to nobody it was not told to.
+    os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise EngineError(
+            f'ONNX Runtime cannot be imported ({error}). It has no rosdep key: install it with '
+            f'"pip install onnxruntime", or "pip install onnxruntime-gpu" for an NVIDIA GPU.'
+        ) from error
+    return onnxruntime
+
+
+def node_events(profile: Path) -> list[dict[str, Any]]:
+    """Return every run of a node of the graph that ONNX Runtime's profile has, in order."""
+    return [event for event in json.loads(profile.read_text(encoding='utf-8'))
+            if event.get('cat') == 'Node' and 'provider' in event.get('args', {})]
+
+
+def _tensors(tensors: Sequence[Any]) -> list[TensorInfo]:
+    found = []
+    for tensor in tensors:
+        dtype = tensor.type.removeprefix('tensor(').removesuffix(')')
+        found.append(TensorInfo(tensor.name, _DTYPES.get(dtype, dtype), tuple(tensor.shape)))
+    return found
+
+
+def _proof(profile: Path) -> Proof:
+    """Count who ran the convolutions and matrix products, and in what precision."""
+    nodes = [event['args'] for event in node_events(profile)]
+    heavy = [node for node in nodes if any(part in node['op_name'] for part in _HEAVY)] or nodes
+    if not heavy:
+        raise EngineError("ONNX Runtime's profile of the first inference names no provider")
+    return Proof(Counter(_NAMES.get(node['provider'], node['provider']) for node in heavy),
+                 Counter(_precision(node) for node in heavy))
+
+
+def _precision(node: Mapping[str, Any]) -> str:
+    """Return what a node computes in, which is the type of its first input."""
+    if _COMPILED in node['op_name']:
+        return UNTOLD
+    # A list of shapes by type, one for each input: [{'float': [1, 3, 64, 64]}, ...].
+    for tensor in node.get('input_type_shape', ()):
+        dtype: str = next(iter(tensor))
+        return _PRECISIONS.get(dtype, dtype)
+    return 'unknown'

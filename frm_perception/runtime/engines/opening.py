@@ -1,0 +1,63 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""One way to open an engine, whichever it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from frm_perception.runtime.engines.engine import Engine
+from frm_perception.runtime.engines.engine import EngineOptions
+from frm_perception.runtime.engines.engine import ProviderError
+from frm_perception.runtime.engines.onnx_runtime import EXECUTION_PROVIDERS
+from frm_perception.runtime.engines.onnx_runtime import OnnxEngine
+from frm_perception.runtime.engines.openvino import OpenVinoEngine
+
+PROVIDERS = ('auto', *EXECUTION_PROVIDERS, 'openvino')
+
+
+def open_engine(model: bytes, file: str, options: EngineOptions) -> Engine:
+    """
+    Load a model, run it once, and find out what ran it.
+
+    'auto' is CUDA where ONNX Runtime offers it and it works, else the CPU; for precision 'bf16' it
+    is OpenVINO, which alone computes in it. What is not there or does not work is replaced by ONNX
+    Runtime on the CPU, and the engine's ``fallback`` says so, unless the options require it.
+
+    :param model: the serialised ONNX model.
+    :param file: where it is from, for messages.
+    :raises ValueError: an unknown provider, one that cannot compute in that precision, or a
+        negative number of threads.
+    :raises ProviderError: the options require the provider and the precision, and (part of) the
+        work is done by or in another.
+    :raises EngineError: the model cannot be loaded or run.
+    """
+    if options.provider not in PROVIDERS:
+        raise ValueError(f'unknown provider {options.provider!r}; choose from '
+                         f'{", ".join(PROVIDERS)}')
+    if options.precision == 'bf16' and options.provider in EXECUTION_PROVIDERS:
+        raise ValueError(
+            f'precision bf16 cannot be had of provider {options.provider!r}: OpenVINO alone '
+            f'computes in it. Choose provider openvino or auto, or precision fp32.')
+    if options.provider != 'openvino' and options.precision != 'bf16':
+        return OnnxEngine(model, file, options)
+    try:
+        return OpenVinoEngine(model, file, options)
+    except ProviderError as error:
+        if options.require_provider:
+            raise
+        problem = f'{error}. ONNX Runtime on the CPU does the work.'
+    engine = OnnxEngine(model, file, replace(options, provider='cpu'))
+    engine.fallback = ' '.join(filter(None, [problem, engine.fallback]))
+    return engine
