@@ -17,12 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from frm_perception.runtime.engine_cache import EngineCache
 
 REMEDY = 'Copy the bundle again, or make it anew with "frm export".'
 
@@ -52,7 +53,7 @@ class EngineOptions:
         :func:`frm_perception.runtime.threads.thread_count`.
     :param size: (height, width) of the inference that proves them; on a GPU it is also the size
         that the kernels are chosen for.
-    :param cache: folder where TensorRT keeps what it compiled and timed; None keeps nothing.
+    :param cache: where TensorRT and OpenVINO keep what they compiled; None keeps nothing.
     """
 
     provider: str = 'auto'
@@ -60,7 +61,7 @@ class EngineOptions:
     require_provider: bool = False
     threads: int = 0
     size: tuple[int, int] = (64, 64)
-    cache: Path | None = None
+    cache: EngineCache | None = None
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ way (a CUDA graph, fixed addresses), compute the same; so a wrong option cannot 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -36,6 +37,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from frm_perception.runtime.engine_cache import EngineKey
 from frm_perception.runtime.engines.binding import FixedBinding
 from frm_perception.runtime.engines.binding import PinnedBuffer
 from frm_perception.runtime.engines.engine import REMEDY
@@ -47,9 +49,12 @@ from frm_perception.runtime.engines.engine import check_batch
 from frm_perception.runtime.engines.engine import check_result
 from frm_perception.runtime.engines.engine import check_tensors
 from frm_perception.runtime.engines.engine import proving_image
+from frm_perception.runtime.engines.keeping import kept
 from frm_perception.runtime.engines.proof import UNTOLD
 from frm_perception.runtime.engines.proof import Proof
 from frm_perception.runtime.engines.proof import claim
+from frm_perception.runtime.nvidia import gpu_properties
+from frm_perception.runtime.nvidia import tensorrt_version
 from frm_perception.runtime.threads import thread_count
 
 EXECUTION_PROVIDERS = {
@@ -59,7 +64,7 @@ EXECUTION_PROVIDERS = {
 }
 _NAMES = {full: name for name, full in EXECUTION_PROVIDERS.items()}
 
-# TensorRT is not among them: it compiles for minutes at every start, so it has to be asked for.
+# TensorRT is not among them: it compiles for minutes, so it has to be asked for.
 _AUTOMATIC = ('cuda', 'cpu')
 
 # What a provider cannot run goes to the next one.
@@ -67,6 +72,8 @@ _CHAINS = {'cpu': ('cpu',), 'cuda': ('cuda', 'cpu'), 'tensorrt': ('tensorrt', 'c
 
 # ONNX Runtime's number for it; the next below is errors.
 _FATAL = 4
+
+_TF32 = 'NVIDIA_TF32_OVERRIDE'
 
 _COMPILED = 'TRTKernel'
 _HEAVY = ('Conv', 'MatMul', 'Gemm', _COMPILED)
@@ -106,6 +113,7 @@ class OnnxEngine:
         self._file = file
         self._options = options
         self._ort = load_onnxruntime()
+        self._engines: Path | None = None
         self.note: str | None = None
         automatic = options.provider == 'auto'
         wanted = self._wanted()
@@ -177,6 +185,9 @@ class OnnxEngine:
             return None
         else:
             try:
+                if wanted == 'tensorrt':
+                    self._engines = kept(self._options.cache, lambda: self._key(model),
+                                         lambda folder: self._build(model, folder))
                 self._start_gpu(model, wanted)
                 return None
             except EngineError as error:
@@ -185,6 +196,27 @@ class OnnxEngine:
             raise ProviderError(problem)
         self._start(model, 'cpu', graph=False)
         return f'{problem}. The CPU does the work'
+
+    def _key(self, model: bytes) -> EngineKey:
+        """
+        Return what an engine of TensorRT depends on.
+
+        :raises OSError: the GPU or the version of TensorRT cannot be found out.
+        """
+        return EngineKey(
+            engine='onnxruntime-tensorrt', model=hashlib.sha256(model).hexdigest(),
+            shapes={'input': (1, *self._options.size, 3)}, precision=self._options.precision,
+            options={**provider_options('tensorrt', graph=False, cache=None),
+                     _TF32: os.environ.get(_TF32, '0')},
+            versions={'onnxruntime': self._ort.__version__, 'cuda': self._ort.cuda_version,
+                      'tensorrt': tensorrt_version(self._ort)},
+            device=gpu_properties())
+
+    def _build(self, model: bytes, folder: Path) -> None:
+        """Let TensorRT compile the model into a folder, as it does for the first inference."""
+        self._engines = folder
+        self._start(model, 'tensorrt', graph=False)
+        self.close()
 
     def _start_gpu(self, model: bytes, provider: str) -> None:
         """Start with a CUDA graph, or without one where the model cannot be captured."""
@@ -250,10 +282,10 @@ class OnnxEngine:
         if provider == 'tensorrt':
             # Left alone, TensorRT computes fp32 in TF32; ONNX Runtime has no option for it.
             # https://docs.nvidia.com/deeplearning/tensorrt/latest/reference/command-line-programs.html
-            os.environ.setdefault('NVIDIA_TF32_OVERRIDE', '0')
+            os.environ.setdefault(_TF32, '0')
         offered = self._offered()
         chain = [(EXECUTION_PROVIDERS[name],
-                  provider_options(name, graph and name == provider, self._options.cache))
+                  provider_options(name, graph and name == provider, self._engines))
                  for name in _CHAINS[provider] if name in offered]
         # Left alone, ONNX Runtime prints an error and goes on with another provider.
         session = self._ort.InferenceSession(model, options, providers=chain, enable_fallback=0)

@@ -22,6 +22,7 @@ compiled graph: each of its nodes names its ``runtimePrecision``.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import sys
 from collections import Counter
@@ -31,6 +32,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from frm_perception.runtime.engine_cache import EngineKey
 from frm_perception.runtime.engines.engine import EngineError
 from frm_perception.runtime.engines.engine import EngineOptions
 from frm_perception.runtime.engines.engine import ProviderError
@@ -39,11 +41,14 @@ from frm_perception.runtime.engines.engine import check_batch
 from frm_perception.runtime.engines.engine import check_result
 from frm_perception.runtime.engines.engine import check_tensors
 from frm_perception.runtime.engines.engine import proving_image
+from frm_perception.runtime.engines.keeping import kept
 from frm_perception.runtime.engines.proof import Proof
 from frm_perception.runtime.engines.proof import claim
+from frm_perception.runtime.processor import cpu_properties
 from frm_perception.runtime.threads import thread_count
 
 _DEVICE = 'CPU'
+_COMPILED = 'model.blob'
 _HEAVY = ('Convolution', 'Deconvolution', 'FullyConnected', 'MatMul')
 _PRECISIONS = {'f32': 'fp32', 'f16': 'fp16', 'bf16': 'bf16', 'u8': 'int8', 'i8': 'int8'}
 
@@ -80,11 +85,12 @@ class OpenVinoEngine:
         core = openvino.Core()
         hint, lack = _precision_hint(options.precision,
                                      core.get_property(_DEVICE, 'OPTIMIZATION_CAPABILITIES'))
+        properties = {
+            'PERFORMANCE_HINT': 'LATENCY', 'NUM_STREAMS': 1,
+            'INFERENCE_NUM_THREADS': thread_count(options.threads),
+            'INFERENCE_PRECISION_HINT': hint}
         try:
-            compiled = core.compile_model(core.read_model(io.BytesIO(model)), _DEVICE, {
-                'PERFORMANCE_HINT': 'LATENCY', 'NUM_STREAMS': 1,
-                'INFERENCE_NUM_THREADS': thread_count(options.threads),
-                'INFERENCE_PRECISION_HINT': hint})
+            compiled = _compiled(core, model, properties, options, openvino.get_version())
         except RuntimeError as error:
             raise ProviderError(f'{beginning}, but OpenVINO {openvino.__version__} cannot load '
                                 f'{file}: {str(error).strip()}') from error
@@ -149,6 +155,28 @@ def load_openvino() -> Any:
         if hide:
             del sys.modules['openvino_telemetry']
     return openvino
+
+
+def _compiled(core: Any, model: bytes, properties: dict[str, Any], options: EngineOptions,
+              version: str) -> Any:
+    """Compile a model, or import what was compiled and kept before, which is faster."""
+    def compiled() -> Any:
+        return core.compile_model(core.read_model(io.BytesIO(model)), _DEVICE, properties)
+
+    def key() -> EngineKey:
+        return EngineKey(
+            engine='openvino', model=hashlib.sha256(model).hexdigest(),
+            shapes={'input': (1, *options.size, 3)}, precision=options.precision,
+            options={name: str(value) for name, value in properties.items()},
+            versions={'openvino': version}, device=cpu_properties())
+
+    def build(folder: Path) -> None:
+        (folder / _COMPILED).write_bytes(compiled().export_model().getvalue())
+
+    folder = kept(options.cache, key, build)
+    if folder is None:
+        return compiled()
+    return core.import_model(io.BytesIO((folder / _COMPILED).read_bytes()), _DEVICE, properties)
 
 
 def _precision_hint(precision: str, capabilities: list[str]) -> tuple[str, str | None]:
