@@ -24,6 +24,7 @@ from typing import Any
 
 from frm_perception.cli.model_arguments import add_model_arguments
 from frm_perception.cli.model_arguments import chosen_bundle
+from frm_perception.cli.model_arguments import engine_cache
 from frm_perception.cli.model_arguments import load_segmenter
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         bundle = chosen_bundle(args)
         comparison, known, meaning = _comparison(args, bundle.label_space)
         images = labelled_folder(args.images, args.labels, known, meaning)
-        segmenter = load_segmenter(bundle, args)
+        segmenter = load_segmenter(bundle, args, engine_cache(args))
     except (ValueError, EngineError, OSError) as error:
         return _fail(error, 2)
     with segmenter:

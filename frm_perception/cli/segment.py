@@ -23,6 +23,7 @@ from typing import Any
 
 from frm_perception.cli.model_arguments import add_model_arguments
 from frm_perception.cli.model_arguments import chosen_bundle
+from frm_perception.cli.model_arguments import engine_cache
 from frm_perception.cli.model_arguments import load_segmenter
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     from frm_perception.media.segment_files import SegmentFiles
     from frm_perception.runtime.engines import EngineError
     try:
-        segmenter = load_segmenter(chosen_bundle(args), args)
+        segmenter = load_segmenter(chosen_bundle(args), args, engine_cache(args))
     except (ValueError, EngineError, FileNotFoundError) as error:
         return _fail(error, 2)
     with segmenter:
