@@ -61,6 +61,7 @@ class SegmenterParameters:
     :param precision: which of the bundle's models.
     :param provider: what ONNX Runtime computes on.
     :param require_provider: refuse to configure when `provider` is not really used.
+    :param engine_cache: folder of built engines; empty means the user's own.
     :param threads: threads of one inference; 0 leaves it to ONNX Runtime.
     :param output_size: `camera` or `network`.
     :param drivable_classes: names of classes; none means the label space's own.
@@ -74,6 +75,7 @@ class SegmenterParameters:
     precision: str
     provider: str
     require_provider: bool
+    engine_cache: str
     threads: int
     output_size: str
     drivable_classes: tuple[str, ...]
@@ -161,6 +163,12 @@ SPECS: Mapping[str, ParameterSpec] = {
     'require_provider': ParameterSpec(
         False, 'Let configure fail when the provider asked for is not really used.',
         'true, false', lambda _: True),
+    'engine_cache': ParameterSpec(
+        '',
+        'Folder in which engines are kept that take long to build; private to it and to the user. '
+        '`frm engine build`, or build_only:=true of the launch file, builds them ahead.',
+        'a path, or empty for frm_perception/engines in $XDG_CACHE_HOME or ~/.cache',
+        lambda _: True),
     'threads': ParameterSpec(
         0, 'Threads of one inference; 0 leaves it to ONNX Runtime.', f'0 to {MAX_THREADS}',
         lambda v: 0 <= v <= MAX_THREADS, (0, MAX_THREADS)),
