@@ -52,7 +52,6 @@ _COMPILED = 'model.blob'
 _HEAVY = ('Convolution', 'Deconvolution', 'FullyConnected', 'MatMul')
 _PRECISIONS = {'f32': 'fp32', 'f16': 'fp16', 'bf16': 'bf16', 'u8': 'int8', 'i8': 'int8'}
 
-_PROCESSOR = Path('/proc/cpuinfo')
 # Linux's names for instructions that multiply bf16. With AVX-512 and none of them OpenVINO still
 # takes bf16, which it then emulates: https://github.com/openvinotoolkit/openvino, file
 # src/plugins/intel_cpu/src/utils/precision_support.cpp.
@@ -199,10 +198,7 @@ def _precision_hint(precision: str, capabilities: list[str]) -> tuple[str, str |
 
 
 def _has_bf16_instructions() -> bool:
-    for line in _PROCESSOR.read_text(encoding='utf-8').splitlines():
-        if line.startswith('flags'):
-            return not _BF16_INSTRUCTIONS.isdisjoint(line.split())
-    return False
+    return not _BF16_INSTRUCTIONS.isdisjoint(cpu_properties().get('flags', '').split())
 
 
 def _tensor(port: Any) -> TensorInfo:
