@@ -46,7 +46,6 @@ from launch_ros.substitutions import FindPackageShare
 from lifecycle_msgs.msg import Transition
 
 from frm_perception.ros.private_system import PROFILE_VARIABLE
-from frm_perception.runtime.engines import PROVIDERS
 from launch import Action
 from launch import LaunchContext
 from launch import LaunchDescription
@@ -79,8 +78,8 @@ PARAMETERS = (
         'precision', default_value='',
         description=f"One of the model's precisions, such as fp32. {FROM_FILE}"),
     DeclareLaunchArgument(
-        'provider', default_value='', choices=['', *PROVIDERS],
-        description=f'What the network runs on. {FROM_FILE}'),
+        'provider', default_value='', choices=['', 'auto', 'cpu', 'cuda', 'tensorrt', 'openvino'],
+        description=f'What computes the network. {FROM_FILE}'),
     DeclareLaunchArgument(
         'engine_cache', default_value='',
         description='Folder in which engines are kept that take long to build, private to it. '

@@ -47,12 +47,17 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
                              '(default: any size that fits the network)')
     parser.add_argument('--fp16', action='store_true',
                         help='also write the model in half precision, for GPUs')
+    parser.add_argument('--labels', type=Path, metavar='FILE',
+                        help='also write an ONNX file that gives uint8 labels of the size of its '
+                             'input in place of logits, for other programs than this; in half '
+                             'precision with --fp16')
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Export, measure, and write the bundle."""
     from frm_perception.deploy.failures import percent
+    from frm_perception.deploy.label_head import write_labels
     from frm_perception.deploy.write_bundle import write_bundle
     run_folder = args.checkpoint.resolve().parent
     args.output = args.output or run_folder / run_folder.name
@@ -60,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
         manifest = write_bundle(
             args.checkpoint, args.output, _command(args), size=args.size,
             default_size=args.default_size, half=args.fp16, validated_by=args.validated_by)
+        if args.labels:
+            write_labels(args.output, 'fp16' if args.fp16 else 'fp32', args.labels)
     except (OSError, ValueError) as error:
         print(f'frm export: {error}', file=sys.stderr)
         return 2
@@ -75,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
         print(f'frm export: warning: {args.checkpoint} held nothing out, so the card of '
               f'{args.output} has no figures; give runs of the same recipe that did with '
               '--validated-by', file=sys.stderr)
-    print(f'exported: {args.output}')
+    print(f'exported: {args.output}' + (f' and {args.labels}' if args.labels else ''))
     return 0
 
 
@@ -88,4 +95,6 @@ def _command(args: argparse.Namespace) -> str:
             words += [option, f'{size[0]}x{size[1]}']
     if args.fp16:
         words.append('--fp16')
+    if args.labels:
+        words += ['--labels', str(args.labels)]
     return shlex.join(words)

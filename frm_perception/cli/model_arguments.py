@@ -34,13 +34,16 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
                         help='take the packaged model with this backbone (default: %(default)s)')
     parser.add_argument('--resolution', default='auto', metavar='HEIGHTxWIDTH',
                         help="the network's input, e.g. 384x640 (default: the model's own)")
-    parser.add_argument('--precision', default='fp32', help='default: %(default)s')
+    parser.add_argument('--precision', default='fp32',
+                        help='bf16 is computed by OpenVINO alone (default: %(default)s)')
     parser.add_argument('--provider', default='auto',
-                        help='auto, cpu, cuda or tensorrt (default: %(default)s)')
+                        help='auto, cpu, cuda, tensorrt or openvino (default: %(default)s)')
     parser.add_argument('--require-provider', action='store_true',
-                        help='fail, rather than warn, where the provider does not do the work')
+                        help='fail, rather than warn, where the work is done by another provider, '
+                             'or in another precision')
     parser.add_argument('--threads', type=int, default=0, metavar='N',
-                        help='threads of the network; 0 is one for each core (default)')
+                        help='threads of the network; 0 is every core of one or two, and three '
+                             'quarters of more (default)')
     parser.add_argument('--engine-cache', default='', metavar='FOLDER',
                         help='where built engines are kept (default: frm_perception/engines in '
                              '$XDG_CACHE_HOME or ~/.cache)')

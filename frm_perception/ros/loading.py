@@ -53,5 +53,6 @@ def load_segmenter(asked: SegmenterParameters, cache: EngineCache | None,
         kept = f' (engine cache: {cache.outcome})'
     logger.info(
         f'loaded {bundle.name} ({info.network}, {info.backbone}) from {bundle.folder}: '
-        f'{info.precision} at {height}x{width} (height x width) on {info.provider}{kept}')
+        f'{info.precision} at {height}x{width} (height x width) on {info.provider}{kept}, which '
+        f'computes in {info.precision_run}, with {info.threads} threads')
     return segmenter

@@ -59,10 +59,10 @@ class SegmenterParameters:
     :param backbone: which bundle; `auto` is the default of `model_dir`.
     :param resolution: `auto` or `HEIGHTxWIDTH` of the network's input.
     :param precision: which of the bundle's models.
-    :param provider: what ONNX Runtime computes on.
-    :param require_provider: refuse to configure when `provider` is not really used.
+    :param provider: what computes the network.
+    :param require_provider: refuse to configure when `provider` or `precision` is not really used.
     :param engine_cache: folder of built engines; empty means the user's own.
-    :param threads: threads of one inference; 0 leaves it to ONNX Runtime.
+    :param threads: threads of one inference; 0 leaves other programs room.
     :param output_size: `camera` or `network`.
     :param drivable_classes: names of classes; none means the label space's own.
     """
@@ -153,15 +153,17 @@ SPECS: Mapping[str, ParameterSpec] = {
         lambda v: bool(_RESOLUTION.fullmatch(v))),
     'precision': ParameterSpec(
         'fp32',
-        'Precision of the model. Configure lists those that are there if it is not.',
+        'Precision of the model. Configure lists those that are there if it is not. bf16 is '
+        'computed by OpenVINO alone. What is really computed in is measured in configure.',
         'the name of a precision of the model, such as fp32', lambda v: bool(_NAME.fullmatch(v))),
     'provider': _choice(
         'auto',
-        'What ONNX Runtime computes on. What is really used is measured in configure, logged, '
-        'and part of /diagnostics.',
+        'What computes the network: ONNX Runtime on TensorRT, CUDA or the CPU, or OpenVINO on the '
+        'CPU. What is really used is measured in configure, logged, and part of /diagnostics.',
         *PROVIDERS),
     'require_provider': ParameterSpec(
-        False, 'Let configure fail when the provider asked for is not really used.',
+        False,
+        'Let configure fail when the provider or the precision asked for is not really used.',
         'true, false', lambda _: True),
     'engine_cache': ParameterSpec(
         '',
@@ -170,8 +172,10 @@ SPECS: Mapping[str, ParameterSpec] = {
         'a path, or empty for frm_perception/engines in $XDG_CACHE_HOME or ~/.cache',
         lambda _: True),
     'threads': ParameterSpec(
-        0, 'Threads of one inference; 0 leaves it to ONNX Runtime.', f'0 to {MAX_THREADS}',
-        lambda v: 0 <= v <= MAX_THREADS, (0, MAX_THREADS)),
+        0,
+        'Threads of one inference and of OpenCV; 0 leaves other nodes room: every core of one or '
+        'two, three quarters of more.',
+        f'0 to {MAX_THREADS}', lambda v: 0 <= v <= MAX_THREADS, (0, MAX_THREADS)),
     'output_size': _choice(
         'camera',
         "Size of label and drivable images: the camera image's, or the network's grid without "

@@ -171,6 +171,7 @@ class Session:
                 'network': info.network,
                 'backbone': info.backbone,
                 'precision': info.precision,
+                'precision_run': info.precision_run,
                 'resolution': f'{height}x{width}',
                 'provider_asked': info.provider_asked,
                 'provider': info.provider,

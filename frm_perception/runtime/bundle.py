@@ -163,7 +163,7 @@ class Bundle:
             if target.parent != home:
                 raise BundleError(
                     f'{file} leads to {target}, outside of the bundle {home}; a bundle is one '
-                    f'folder that holds its own files')
+                    f'folder that holds its own files: copy the model into it')
             model = target.read_bytes()
         except OSError as error:
             raise BundleError(f'cannot read the model {file}: {error.strerror}') from error
@@ -343,7 +343,8 @@ def _refuse_external_data(file: Path, model: bytes) -> None:
     try:
         names = external_tensors(model)
     except ValueError as error:
-        raise BundleError(f'{file}: {error}') from error
+        raise BundleError(f'{file}: {error}. Copy the bundle again, or export it again.') \
+            from error
     if names:
         raise BundleError(
             f'{file} keeps {len(names)} tensors in other files (the first is {names[0]!r}), which '

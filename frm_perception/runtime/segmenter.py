@@ -201,4 +201,5 @@ def _check_against_manifest(engine: Engine, bundle: Bundle, precision: str,
         if expected != found:
             raise BundleError(
                 f'{bundle.folder / bundle.entry(precision).file} does not fit its manifest: '
-                f'{what} is {found}, the manifest says {expected}')
+                f'{what} is {found}, the manifest says {expected}. Copy the bundle again, or '
+                f'export it again.')

@@ -15,6 +15,7 @@
 
 import shlex
 
+import numpy as np
 import pytest
 
 pytest.importorskip('torch', reason='export needs torch: requirements/train.txt')
@@ -26,6 +27,10 @@ from tiny_run import write_drives  # noqa: E402
 
 from frm_perception.cli.main import main  # noqa: E402
 from frm_perception.runtime.bundle import Bundle  # noqa: E402
+from frm_perception.runtime.engines import EngineOptions  # noqa: E402
+from frm_perception.runtime.engines import TensorInfo  # noqa: E402
+from frm_perception.runtime.engines import open_engine  # noqa: E402
+from frm_perception.runtime.segmenter import Segmenter  # noqa: E402
 
 
 @pytest.fixture(scope='module')
@@ -52,6 +57,29 @@ def test_a_bundle_goes_beside_its_checkpoint_unless_told_otherwise(runs):
     folder = runs[1].parent / runs[1].parent.name
     assert main(['export', str(runs[1]), '--size', '64x96']) == 0
     assert Bundle.load(folder).name == runs[1].parent.name
+
+
+@pytest.mark.parametrize('half', [False, True])
+def test_a_file_that_gives_labels_is_written_beside_the_bundle(runs, tmp_path, half):
+    folder, file = tmp_path / 'made', tmp_path / 'labels.onnx'
+    arguments = ['export', str(runs[1]), '-o', str(folder), '--size', '64x96',
+                 *(['--fp16'] if half else []), '--labels', str(file)]
+    assert main(arguments) == 0
+    bundle = Bundle.load(folder)
+    assert shlex.split(bundle.training['command']) == ['frm', *arguments]
+    engine = open_engine(file.read_bytes(), str(file), EngineOptions('cpu', size=(64, 96)))
+    assert engine.output == TensorInfo('labels', 'uint8', (1, 64, 96))
+    image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
+    with Segmenter.load(bundle, precision='fp16' if half else 'fp32') as segmenter:
+        expected = segmenter.segment(image).labels
+    assert np.mean(engine.infer(image[None])[0] == expected) > 0.999
+
+
+def test_a_file_of_labels_that_cannot_be_written_is_told(runs, tmp_path, capsys):
+    (tmp_path / 'file').touch()
+    assert main(['export', str(runs[1]), '-o', str(tmp_path / 'made'), '--size', '64x96',
+                 '--labels', str(tmp_path / 'file' / 'labels.onnx')]) == 2
+    assert str(tmp_path / 'file') in capsys.readouterr().err
 
 
 def test_a_bundle_without_figures_is_made_with_a_warning(runs, tmp_path, capsys):

@@ -235,7 +235,7 @@ def test_an_output_that_is_a_file_is_an_error(
 @pytest.mark.parametrize(('options', 'complaint'), [
     (['--resolution', '100x100'], 'multiples of 32'),
     (['--precision', 'int8'], "no precision 'int8'; it has fp32"),
-    (['--provider', 'gpu'], 'auto, tensorrt, cuda, cpu'),
+    (['--provider', 'gpu'], 'auto, tensorrt, cuda, cpu, openvino'),
     (['--threads', '-2'], 'threads is -2'),
     (['--backbone', 'van_b0'], '--model or --backbone, not both'),
     (['--model', './missing'], 'no model bundle at missing'),

@@ -249,7 +249,7 @@ def test_fast_dds_gets_our_profile_unless_there_is_another(
 
 
 @pytest.mark.parametrize(('arguments', 'complaint'), [
-    (('provider:=gpu',), "Valid options are: ['', 'auto', 'tensorrt', 'cuda', 'cpu', 'openvino']"),
+    (('provider:=gpu',), "Valid options are: ['', 'auto', 'cpu', 'cuda', 'tensorrt', 'openvino']"),
     (('params_file:=/no/such/file',), 'params_file: there is no file /no/such/file'),
     (('cameras:=a,b', 'image_topic:=/image'), 'write {camera} where their names belong'),
 ])

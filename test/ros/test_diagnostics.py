@@ -42,14 +42,15 @@ def test_the_engine_status_tells_state_model_and_provider(
         probe: Probe, models: Path, tmp_path: Path) -> None:
     with SegmenterProcess(
             probe, tmp_path / 'log', model_dir=models, resolution='64x128',
-            provider='cpu') as node, Diagnostics(probe, node) as diagnostics:
+            provider='cpu', threads=1) as node, Diagnostics(probe, node) as diagnostics:
         status, values = diagnostics.next_status('engine')
         assert values == {'state': 'unconfigured'}
         assert node.change_state('configure')
         _, values = diagnostics.status_where('engine', state='inactive')
         assert values['model'] == 'tiny'
         assert values['resolution'] == '64x128'
-        assert values['precision'] == 'fp32'
+        assert values['precision'] == values['precision_run'] == 'fp32'
+        assert values['threads'] == '1'
         assert values['provider_asked'] == values['provider'] == 'cpu'
         assert status.level == DiagnosticStatus.OK
 

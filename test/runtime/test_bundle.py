@@ -109,7 +109,8 @@ def test_a_folder_without_a_manifest_is_refused(tmp_path: Path) -> None:
 def test_a_changed_model_is_refused(tiny_bundle: Path) -> None:
     file = tiny_bundle / 'fp32.onnx'
     file.write_bytes(file.read_bytes()[:-1] + b'!')
-    with pytest.raises(BundleError, match='SHA-256 is .* the manifest says'):
+    with pytest.raises(BundleError, match='fp32.onnx is not .*SHA-256 is .* the manifest says .*'
+                                           'Copy the bundle again'):
         Bundle.load(tiny_bundle).verified_model('fp32')
 
 
@@ -128,7 +129,8 @@ def test_a_link_out_of_the_bundle_is_refused(tiny_bundle: Path, tmp_path: Path) 
     elsewhere = tmp_path / 'elsewhere.onnx'
     (tiny_bundle / 'fp32.onnx').rename(elsewhere)
     (tiny_bundle / 'fp32.onnx').symlink_to(elsewhere)
-    with pytest.raises(BundleError, match='outside of the bundle'):
+    with pytest.raises(BundleError, match='fp32.onnx leads to .*outside of the bundle.*copy the '
+                                           'model into it'):
         Bundle.load(tiny_bundle).verified_model('fp32')
 
 
@@ -153,14 +155,15 @@ def test_weights_in_other_files_are_refused(
     folder = write_bundle(tmp_path / 'models', manifest(model), model)
     # Where ONNX Runtime itself would find and use them.
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(BundleError, match="2 tensors in other files .*'(weights|bias)'"):
+    with pytest.raises(BundleError, match="fp32.onnx keeps 2 tensors in other files .*"
+                                           "'(weights|bias)'.*Export the model as one file"):
         Bundle.load(folder).verified_model('fp32')
 
 
-def test_a_file_that_is_no_onnx_is_refused(tmp_path: Path) -> None:
-    model = b'<html>404 Not Found</html>'
+@pytest.mark.parametrize('model', [b'<html>404 Not Found</html>', tiny_model()[:-9]])
+def test_a_file_that_is_no_onnx_or_is_cut_off_is_refused(tmp_path: Path, model: bytes) -> None:
     folder = write_bundle(tmp_path / 'models', manifest(model), model)
-    with pytest.raises(BundleError, match='ONNX'):
+    with pytest.raises(BundleError, match='fp32.onnx: .*ONNX.*export it again'):
         Bundle.load(folder).verified_model('fp32')
 
 

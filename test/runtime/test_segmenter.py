@@ -19,6 +19,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given
 from hypothesis import settings
@@ -34,6 +35,7 @@ from frm_perception.runtime.bundle import Bundle
 from frm_perception.runtime.bundle import BundleError
 from frm_perception.runtime.engines import EngineError
 from frm_perception.runtime.segmenter import Segmenter
+from frm_perception.runtime.threads import thread_count
 
 ROAD = TINY.classes.index('road')
 
@@ -154,6 +156,59 @@ def test_info_tells_what_is_really_used(tiny_bundle: Path) -> None:
     assert (info.bundle, info.network, info.backbone) == ('tiny', 'tiny', 'none')
     assert (info.resolution, info.precision, info.threads) == ((64, 128), 'fp32', 1)
     assert (info.provider_asked, info.provider, info.fallback) == ('cpu', 'cpu', None)
+    assert info.precision_run == 'fp32'
+
+
+def with_bf16(models: Path) -> Bundle:
+    """Return a bundle whose fp32 model may be computed in bf16."""
+    model = tiny_model()
+    content = manifest(model)
+    content['precisions']['bf16'] = content['precisions']['fp32']
+    return Bundle.load(write_bundle(models, content, model))
+
+
+def test_bf16_is_computed_by_openvino_of_the_model_in_fp32(tmp_path: Path) -> None:
+    bundle = with_bf16(tmp_path)
+    image = paint(blocks(96, 160, 20))
+    with Segmenter.load(bundle) as full, Segmenter.load(bundle, precision='bf16') as rounded:
+        info = rounded.info
+        assert (info.precision, info.provider_asked, info.provider) == ('bf16', 'auto', 'openvino')
+        # A processor that has no bf16 says so.
+        assert (info.precision_run == 'bf16') == (info.fallback is None)
+        assert np.array_equal(full.segment(image).labels, rounded.segment(image).labels)
+
+
+def test_bf16_of_a_bundle_without_it_is_refused_like_any_other(tiny_bundle: Path) -> None:
+    with pytest.raises(BundleError, match="no precision 'bf16'; it has fp32"):
+        Segmenter.load(Bundle.load(tiny_bundle), precision='bf16', provider='openvino')
+
+
+def test_bf16_of_onnx_runtime_is_an_error_that_names_openvino(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match='OpenVINO alone computes in it'):
+        Segmenter.load(with_bf16(tmp_path), precision='bf16', provider='cpu')
+
+
+@pytest.mark.parametrize('provider', ['cpu', 'openvino'])
+def test_a_model_that_its_manifest_describes_and_that_is_bad_is_named(
+        tmp_path: Path, provider: str) -> None:
+    model = onnx.load_from_string(tiny_model())
+    for tensor in model.graph.initializer:
+        tensor.raw_data = np.full(len(tensor.raw_data) // 4, np.nan, np.float32).tobytes()
+    content = model.SerializeToString()
+    folder = write_bundle(tmp_path, manifest(content), content)
+    with pytest.raises(EngineError, match=f'^{folder / "fp32.onnx"}: .* not finite'):
+        Segmenter.load(Bundle.load(folder), provider=provider)
+
+
+def test_threads_are_those_of_opencv_too(tiny_bundle: Path) -> None:
+    before = cv2.getNumThreads()
+    try:
+        with Segmenter.load(Bundle.load(tiny_bundle), threads=1) as segmenter:
+            assert segmenter.info.threads == cv2.getNumThreads() == 1
+        with Segmenter.load(Bundle.load(tiny_bundle)) as segmenter:
+            assert segmenter.info.threads == cv2.getNumThreads() == thread_count(0)
+    finally:
+        cv2.setNumThreads(before)
 
 
 def test_timings_are_given_for_every_stage(segmenter: Segmenter) -> None:

@@ -244,26 +244,27 @@ class OnnxEngine:
                 self.first_shape = first.shape
                 self._proof = _proof(Path(self._session.end_profiling()))
                 if provider != 'cpu':
-                    self._bind(image, first)
+                    self._bind(image, first, 'cuda')
             except Exception as error:  # ONNX Runtime's own exceptions share no other base.
                 self._binding = self._session = None
                 if isinstance(error, EngineError):
                     raise
                 raise EngineError(self._explained(error, provider)) from error
 
-    def _bind(self, image: NDArray[np.uint8], first: NDArray[Any]) -> None:
+    def _bind(self, image: NDArray[np.uint8], first: NDArray[Any], device: str) -> None:
         """
-        Let further inferences go through memory at fixed places of the GPU.
+        Let further inferences go through memory at fixed places of a device.
 
+        :param first: the answer to that image without it.
         :raises EngineError: they compute another thing.
         """
         self._binding = FixedBinding(self._ort, self._session, self.input, self.output,
-                                     image.shape, first.shape, 'cuda')
+                                     image.shape, first.shape, device)
         self.infer(image)  # Here a CUDA graph is captured; the next one is its first use.
         apart = np.abs(self.infer(image).astype(np.float32) - first).max()
         if apart > _LARGEST_DISAGREEMENT * np.abs(first).max():
-            raise EngineError(f'{self._file}: with memory at fixed places of the GPU the '
-                              f'outputs are off by {apart:.3g}')
+            raise EngineError(f'{self._file}: with memory at fixed places of the device '
+                              f'the outputs are off by {apart:.3g}')
 
     def _session_for(self, model: bytes, provider: str, graph: bool, scratch: str) -> Any:
         options = self._ort.SessionOptions()

@@ -40,6 +40,15 @@ def binding() -> FixedBinding:
         TensorInfo('logits', 'float32', LOGITS), SHAPE, LOGITS, 'cpu')
 
 
+@pytest.fixture
+def bound() -> OnnxEngine:
+    """Return an engine that works as on a GPU, whose memory is the CPU's."""
+    engine = OnnxEngine(tiny_model(), 'tiny.onnx', EngineOptions('cpu', size=(64, 96)))
+    image = images(1)[0]
+    engine._bind(image, engine.infer(image), 'cpu')
+    return engine
+
+
 def images(count: int) -> list[np.ndarray]:
     """Return so many different batches of one."""
     return list(np.random.default_rng(0).integers(0, 256, (count, *SHAPE), np.uint8))
@@ -71,6 +80,33 @@ def test_another_shape_is_refused_and_not_answered_with_the_one_before(
         binding: FixedBinding) -> None:
     with pytest.raises(EngineError, match=r'batches of \(1, 64, 96, 3\) alone'):
         binding.run(np.zeros((2, 64, 96, 3), np.uint8))
+
+
+def test_an_engine_answers_through_its_pinned_buffer(bound: OnnxEngine) -> None:
+    buffer = bound.buffer()
+    assert bound.buffer() is buffer
+    for label in (2, 1):
+        buffer[:] = TINY.palette[label]
+        assert (bound.infer(buffer).argmax(axis=1) == label).all()
+
+
+def test_a_bound_engine_refuses_another_size_and_goes_on(bound: OnnxEngine) -> None:
+    with pytest.raises(EngineError, match=r'tiny.onnx: inference of \(1, 96, 96, 3\).*alone'):
+        bound.infer(np.zeros((1, 96, 96, 3), np.uint8))
+    assert bound.infer(images(1)[0]).shape == LOGITS
+
+
+def test_a_binding_that_computes_another_thing_is_refused(bound: OnnxEngine) -> None:
+    first, second = images(2)
+    with pytest.raises(EngineError, match='tiny.onnx: .* the outputs are off by'):
+        bound._bind(first, bound.infer(second), 'cpu')
+
+
+def test_a_closed_bound_engine_says_so(bound: OnnxEngine) -> None:
+    bound.buffer()
+    bound.close()
+    with pytest.raises(EngineError, match='closed'):
+        bound.infer(images(1)[0])
 
 
 def test_a_pinned_buffer_is_an_array_whether_there_is_a_gpu_or_not() -> None:
