@@ -40,10 +40,10 @@ class Opener:
         self.lines: list[str] = []
         self.cache = EngineCache(folder, self.lines.append)
 
-    def open(self, model: bytes | None = None, precision: str = 'fp32',
-             threads: int = 1) -> Engine:
-        return open_engine(model or tiny_model(), 'tiny.onnx', EngineOptions(
-            'openvino', precision, threads=threads, size=SIZE, cache=self.cache))
+    def open(self, precision: str = 'fp32', threads: int = 1,
+             size: tuple[int, int] = SIZE) -> Engine:
+        return open_engine(tiny_model(), 'tiny.onnx', EngineOptions(
+            'openvino', precision, threads=threads, size=size, cache=self.cache))
 
     def entries(self) -> list[Path]:
         return [file.parent for file in self.cache.folder.glob('*/manifest.json')]
@@ -69,7 +69,14 @@ def test_an_engine_of_openvino_is_the_same_from_the_cache(opener: Opener) -> Non
             assert getattr(other, what) == getattr(plain, what), what
 
 
-@pytest.mark.parametrize('different', [{'threads': 2}, {'precision': 'bf16'}])
+def test_a_kept_engine_takes_batches_of_other_shapes_too(opener: Opener) -> None:
+    batch = np.random.default_rng(2).integers(0, 256, (2, 96, 64, 3), np.uint8)
+    opener.open()
+    assert np.array_equal(opener.open().infer(batch), _plain().infer(batch))
+
+
+@pytest.mark.parametrize('different', [
+    {'threads': 2}, {'precision': 'bf16'}, {'size': (96, 64)}])
 def test_what_is_compiled_otherwise_is_another_entry(
         opener: Opener, different: dict[str, object]) -> None:
     opener.open()
