@@ -21,6 +21,8 @@ from types import SimpleNamespace
 import onnxruntime
 import pytest
 
+from frm_perception.runtime.engines import EngineOptions
+from frm_perception.runtime.engines.tensorrt import tensorrt_key
 from frm_perception.runtime.nvidia import gpu_properties
 from frm_perception.runtime.nvidia import tensorrt_version
 
@@ -38,6 +40,12 @@ def test_a_missing_driver_is_named() -> None:
 def test_an_onnx_runtime_without_tensorrt_is_refused_by_the_file_it_lacks() -> None:
     with pytest.raises(OSError, match='libonnxruntime_providers_tensorrt.so'):
         tensorrt_version(onnxruntime)
+
+
+@needs_no_gpu
+def test_without_a_gpu_no_engine_of_tensorrt_can_be_told_from_another() -> None:
+    with pytest.raises(OSError):
+        tensorrt_key(onnxruntime, b'', EngineOptions('tensorrt'), {})
 
 
 def _runtime(folder: Path, library: bytes) -> SimpleNamespace:

@@ -18,13 +18,12 @@ The options follow
 https://onnxruntime.ai/docs/execution-providers/CUDA-ExecutionProvider.html and
 https://onnxruntime.ai/docs/execution-providers/TensorRT-ExecutionProvider.html. What concerns CUDA
 and TensorRT has not been run on such a device by the authors. What is proved at every start is
-where the convolutions of the first inference ran, and that the following ones, which go another
-way (a CUDA graph, fixed addresses), compute the same; so a wrong option cannot go unnoticed.
+where the convolutions of the first inference ran and, where inferences go through fixed memory and
+a CUDA graph, that answers follow their images; so a wrong option cannot go unnoticed.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import tempfile
@@ -37,7 +36,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frm_perception.runtime.engine_cache import EngineKey
 from frm_perception.runtime.engines.binding import FixedBinding
 from frm_perception.runtime.engines.binding import PinnedBuffer
 from frm_perception.runtime.engines.engine import REMEDY
@@ -53,8 +51,8 @@ from frm_perception.runtime.engines.keeping import kept
 from frm_perception.runtime.engines.proof import UNTOLD
 from frm_perception.runtime.engines.proof import Proof
 from frm_perception.runtime.engines.proof import claim
-from frm_perception.runtime.nvidia import gpu_properties
-from frm_perception.runtime.nvidia import tensorrt_version
+from frm_perception.runtime.engines.tensorrt import TF32
+from frm_perception.runtime.engines.tensorrt import tensorrt_key
 from frm_perception.runtime.threads import thread_count
 
 EXECUTION_PROVIDERS = {
@@ -72,8 +70,6 @@ _CHAINS = {'cpu': ('cpu',), 'cuda': ('cuda', 'cpu'), 'tensorrt': ('tensorrt', 'c
 
 # ONNX Runtime's number for it; the next below is errors.
 _FATAL = 4
-
-_TF32 = 'NVIDIA_TF32_OVERRIDE'
 
 _COMPILED = 'TRTKernel'
 _HEAVY = ('Conv', 'MatMul', 'Gemm', _COMPILED)
@@ -186,8 +182,11 @@ class OnnxEngine:
         else:
             try:
                 if wanted == 'tensorrt':
-                    self._engines = kept(self._options.cache, lambda: self._key(model),
-                                         lambda folder: self._build(model, folder))
+                    given = provider_options(wanted, graph=False, cache=None)
+                    self._engines = kept(
+                        self._options.cache,
+                        lambda: tensorrt_key(self._ort, model, self._options, given),
+                        lambda folder: self._build(model, folder))
                 self._start_gpu(model, wanted)
                 return None
             except EngineError as error:
@@ -196,21 +195,6 @@ class OnnxEngine:
             raise ProviderError(problem)
         self._start(model, 'cpu', graph=False)
         return f'{problem}. The CPU does the work'
-
-    def _key(self, model: bytes) -> EngineKey:
-        """
-        Return what an engine of TensorRT depends on.
-
-        :raises OSError: the GPU or the version of TensorRT cannot be found out.
-        """
-        return EngineKey(
-            engine='onnxruntime-tensorrt', model=hashlib.sha256(model).hexdigest(),
-            shapes={'input': (1, *self._options.size, 3)}, precision=self._options.precision,
-            options={**provider_options('tensorrt', graph=False, cache=None),
-                     _TF32: os.environ.get(_TF32, '0')},
-            versions={'onnxruntime': self._ort.__version__, 'cuda': self._ort.cuda_version,
-                      'tensorrt': tensorrt_version(self._ort)},
-            device=gpu_properties())
 
     def _build(self, model: bytes, folder: Path) -> None:
         """Let TensorRT compile the model into a folder, as it does for the first inference."""
@@ -236,54 +220,70 @@ class OnnxEngine:
         image = proving_image(self._options.size)
         with tempfile.TemporaryDirectory(prefix='frm_perception-') as scratch:
             try:
-                self._session = self._session_for(model, provider, graph, scratch)
+                self._session = self._session_for(model, provider, graph, f'{scratch}/first')
                 self.input, self.output = check_tensors(
                     self._file, _tensors(self._session.get_inputs()),
                     _tensors(self._session.get_outputs()), self._options.size)
-                first = self.infer(image)
-                self.first_shape = first.shape
+                if provider != 'cpu':
+                    self._bind(image.shape, self._output_shape(model, image), 'cuda')
+                self.first_shape = self.infer(image).shape
                 self._proof = _proof(Path(self._session.end_profiling()))
                 if provider != 'cpu':
-                    self._bind(image, first, 'cuda')
+                    self._check_binding(image)
             except Exception as error:  # ONNX Runtime's own exceptions share no other base.
                 self._binding = self._session = None
                 if isinstance(error, EngineError):
                     raise
                 raise EngineError(self._explained(error, provider)) from error
 
-    def _bind(self, image: NDArray[np.uint8], first: NDArray[Any], device: str) -> None:
-        """
-        Let further inferences go through memory at fixed places of a device.
+    def _output_shape(self, model: bytes, image: NDArray[np.uint8]) -> tuple[int, ...]:
+        """Return the shape of the answer to an image, which a model of free size does not tell."""
+        # On the CPU: a CUDA graph would be recorded with the first inference's own memory.
+        session = self._session_for(model, 'cpu', graph=False, profile=None)
+        return tuple(session.run([self.output.name], {self.input.name: image})[0].shape)
 
-        :param first: the answer to that image without it.
-        :raises EngineError: they compute another thing.
-        """
-        self._binding = FixedBinding(self._ort, self._session, self.input, self.output,
-                                     image.shape, first.shape, device)
-        self.infer(image)  # Here a CUDA graph is captured; the next one is its first use.
-        apart = np.abs(self.infer(image).astype(np.float32) - first).max()
-        if apart > _LARGEST_DISAGREEMENT * np.abs(first).max():
-            raise EngineError(f'{self._file}: with memory at fixed places of the device '
-                              f'the outputs are off by {apart:.3g}')
+    def _bind(self, shape: tuple[int, ...], output_shape: tuple[int, ...], device: str) -> None:
+        """Let inferences go through memory at fixed places of a device."""
+        self._binding = FixedBinding(self._ort, self._session, self.input, self.output, shape,
+                                     output_shape, device)
 
-    def _session_for(self, model: bytes, provider: str, graph: bool, scratch: str) -> Any:
+    def _check_binding(self, image: NDArray[np.uint8]) -> None:
+        """
+        Refuse fixed memory whose answers do not follow what is put there, as of a bad CUDA graph.
+
+        :raises EngineError: the same image gets another answer, or another image the same.
+        """
+        first, other, again = map(self.infer, (image, np.bitwise_not(image), image))
+        apart = np.abs(first.astype(np.float32) - again).max()
+        if apart > _LARGEST_DISAGREEMENT * np.abs(first).max() or np.array_equal(first, other):
+            raise EngineError(f'{self._file}: with memory at fixed places of the device the '
+                              f'outputs do not follow the inputs')
+
+    def _session_for(self, model: bytes, provider: str, graph: bool, profile: str | None
+                     ) -> Any:
+        """
+        Return a session.
+
+        :param profile: where its profile begins to be written, or None for none.
+        """
         options = self._ort.SessionOptions()
         options.intra_op_num_threads = self.threads
-        # Threads that wait by spinning take the processor from other programs; measured beside
-        # two busy ones, an inference took 1.5 times as long with them, and 1.7 times the work.
+        # Threads that wait by spinning take the processor from other programs: on two cores that
+        # others used as well, an inference took 1.5 times as long with it, and 1.7 times the work.
         options.add_session_config_entry('session.intra_op.allow_spinning', '0')
         # Errors are raised as well: without this each of them, such as one failing frame, is also
         # a line on standard error in a form of its own, past the log of whoever calls.
         options.log_severity_level = _FATAL
-        options.enable_profiling = True
-        options.profile_file_prefix = f'{scratch}/first'
+        if profile:
+            options.enable_profiling = True
+            options.profile_file_prefix = profile
         if provider != 'cpu':
             # Finds the CUDA and cuDNN that pip installed; ONNX Runtime before 1.21 lacks it.
             getattr(self._ort, 'preload_dlls', lambda: None)()
         if provider == 'tensorrt':
-            # Left alone, TensorRT computes fp32 in TF32; ONNX Runtime has no option for it.
-            # https://docs.nvidia.com/deeplearning/tensorrt/latest/reference/command-line-programs.html
-            os.environ.setdefault(_TF32, '0')
+            # Left alone, TensorRT computes fp32 in TF32; ONNX Runtime has no option for it, but
+            # all of NVIDIA's libraries heed this.
+            os.environ.setdefault(TF32, '0')
         offered = self._offered()
         chain = [(EXECUTION_PROVIDERS[name],
                   provider_options(name, graph and name == provider, self._engines))

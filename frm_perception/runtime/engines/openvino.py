@@ -15,7 +15,7 @@
 OpenVINO on an x86 processor, proved by the model that it really runs.
 
 Left alone, OpenVINO computes a model in fp32 in bf16 wherever the processor can, and says nothing:
-https://docs.openvino.ai/2026/openvino-workflow/running-inference/optimize-inference/precision-control.html.
+https://docs.openvino.ai/2025/openvino-workflow/running-inference/optimize-inference/precision-control.html.
 Here the precision is always asked for, and read afterwards, for every convolution, from the
 compiled graph: each of its nodes names its ``runtimePrecision``.
 """
@@ -78,10 +78,11 @@ class OpenVinoEngine:
     def __init__(self, model: bytes, file: str, options: EngineOptions) -> None:
         self._file = file
         self._size = options.size
+        self._model: Any = None
         beginning = claim(options, 'openvino')
         try:
             openvino = load_openvino()
-        except EngineError as error:
+        except ImportError as error:
             raise ProviderError(f'{beginning}, but {error}') from error
         core = openvino.Core()
         hint, lack = _precision_hint(options.precision,
@@ -146,7 +147,7 @@ class OpenVinoEngine:
         self._model = None
 
     def _read(self, model: Any) -> None:
-        self._model: Any = model
+        self._model = model
         self.input, self.output = check_tensors(
             self._file, [_tensor(port) for port in model.inputs],
             [_tensor(port) for port in model.outputs], self._size)
@@ -172,7 +173,7 @@ def load_openvino() -> Any:
     """
     Return the module ``openvino``, which then sends nothing.
 
-    :raises EngineError: it cannot be imported.
+    :raises ImportError: it cannot be imported.
     """
     # The wheels of openvino send usage data to Google when they are imported, by means of
     # openvino_telemetry, and go without it where that is not to be had. A vehicle's computer talks
@@ -183,7 +184,7 @@ def load_openvino() -> Any:
     try:
         import openvino
     except ImportError as error:
-        raise EngineError(f'OpenVINO cannot be imported ({error}): install it with "pip install '
+        raise ImportError(f'OpenVINO cannot be imported ({error}): install it with "pip install '
                           f'-r requirements/openvino.txt"') from error
     finally:
         if hide:
