@@ -35,6 +35,7 @@ from launch.actions import TimerAction
 from launch.event_handlers import OnProcessExit
 from launch.event_handlers import OnProcessStart
 from launch.events import matches_action
+from launch.events.process import ProcessExited
 from launch.substitutions import PathJoinSubstitution
 from launch_ros.actions import LifecycleNode
 from launch_ros.event_handlers import OnStateTransition
@@ -80,6 +81,10 @@ PARAMETERS = (
         'provider', default_value='',
         choices=['', 'auto', 'cpu', 'cuda', 'tensorrt', 'openvino', 'torch'],
         description=f'What computes the network. {FROM_FILE}'),
+    DeclareLaunchArgument(
+        'engine_cache', default_value='',
+        description='Folder in which engines are kept that take long to build, private to it. '
+                    f'{FROM_FILE}'),
 )
 """Launch arguments that are parameters of the node, of type string, under the same name."""
 
@@ -112,6 +117,10 @@ ARGUMENTS = (
         'autostart', default_value='true', choices=YES_NO,
         description='Configure and activate the node; false leaves both to a lifecycle manager.'),
     DeclareLaunchArgument(
+        'build_only', default_value='false', choices=YES_NO,
+        description='Build the engine that the node would build, which takes TensorRT minutes, '
+                    'and end; a node that is started later finds it.'),
+    DeclareLaunchArgument(
         'log_level', default_value='info', choices=['debug', 'info', 'warn', 'error', 'fatal'],
         description='The least severe messages that the node logs.'),
     DeclareLaunchArgument(
@@ -136,9 +145,11 @@ def _start(context: LaunchContext) -> Sequence[LaunchDescriptionEntity]:
     cameras = [name.strip() for name in given['cameras'].split(',') if name.strip()]
     if given['image_topic'] and not cameras:
         cameras = ['camera']
+    build_only = _yes(given['build_only'])
     node = LifecycleNode(
         package=PACKAGE,
         executable='segmenter',
+        arguments=['--build-only'] if build_only else [],
         name='segmenter',
         namespace=given['namespace'],
         parameters=[ParameterFile(str(params_file), allow_substs=True),
@@ -146,13 +157,21 @@ def _start(context: LaunchContext) -> Sequence[LaunchDescriptionEntity]:
         remappings=_remappings(given['image_topic'], cameras),
         ros_arguments=['--log-level', given['log_level']],
         additional_env=_dds_profile(context),
-        respawn=_yes(given['respawn']),
+        respawn=_yes(given['respawn']) and not build_only,
         respawn_delay=RESPAWN_DELAY_S,
         output='screen',
         emulate_tty=True,
     )
     # The handlers come first: the node's first event must find them.
+    if build_only:
+        return [RegisterEventHandler(OnProcessExit(target_action=node, on_exit=_end_build)), node]
     return [*(_Autostart(node).handlers if _yes(given['autostart']) else ()), node]
+
+
+def _end_build(event: ProcessExited, _: LaunchContext) -> None:
+    """Let the launch, which ends with its only process, fail where the build did."""
+    if event.returncode:
+        raise RuntimeError(f'the engine was not built (status {event.returncode}): see above')
 
 
 def _yes(text: str) -> bool:

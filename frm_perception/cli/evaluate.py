@@ -24,6 +24,7 @@ from frm_perception.cli.label_arguments import add_label_arguments
 from frm_perception.cli.label_arguments import chosen_comparison
 from frm_perception.cli.model_arguments import add_model_arguments
 from frm_perception.cli.model_arguments import chosen_bundle
+from frm_perception.cli.model_arguments import engine_cache
 from frm_perception.cli.model_arguments import load_segmenter
 
 
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         bundle = chosen_bundle(args)
         comparison, known, meaning = chosen_comparison(args, bundle.label_space)
         images = labelled_folder(args.images, args.labels, known, meaning)
-        segmenter = load_segmenter(bundle, args)
+        segmenter = load_segmenter(bundle, args, engine_cache(args))
     except (ValueError, EngineError, OSError) as error:
         return _fail(error, 2)
     with segmenter:

@@ -20,7 +20,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-SUBCOMMANDS = ('segment', 'evaluate', 'demo', 'benchmark', 'networks', 'train', 'export',
+SUBCOMMANDS = ('segment', 'evaluate', 'engine', 'demo', 'benchmark', 'networks', 'train', 'export',
                'quantize')
 """Modules beside this one; each has ``add_parser(subparsers)`` and ``run(args) -> int``."""
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from frm_perception.runtime.bundle import Bundle
+    from frm_perception.runtime.engine_cache import EngineCache
     from frm_perception.runtime.segmenter import Segmenter
 
 
@@ -46,6 +47,9 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--threads', type=int, default=0, metavar='N',
                         help='threads of the network; 0 is every core of one or two, and three '
                              'quarters of more (default)')
+    parser.add_argument('--engine-cache', default='', metavar='FOLDER',
+                        help='where built engines are kept (default: frm_perception/engines in '
+                             '$XDG_CACHE_HOME or ~/.cache)')
 
 
 def chosen_bundle(args: argparse.Namespace) -> Bundle:
@@ -74,9 +78,19 @@ def chosen_bundle(args: argparse.Namespace) -> Bundle:
                       f'{models}: {there or "none"}')
 
 
-def load_segmenter(bundle: Bundle, args: argparse.Namespace) -> Segmenter:
+def engine_cache(args: argparse.Namespace) -> EngineCache | None:
+    """Return the cache of built engines, whose complaints go to stderr; None without a home."""
+    from frm_perception.runtime.engine_cache import open_cache
+    return open_cache(args.engine_cache, lambda line: print(
+        f'frm {args.command}: warning: {line}', file=sys.stderr, flush=True))
+
+
+def load_segmenter(bundle: Bundle, args: argparse.Namespace,
+                   cache: EngineCache | None) -> Segmenter:
     """
     Load a bundle as the arguments say; what does not run as asked is said on stderr.
+
+    :param cache: where built engines are kept.
 
     :raises ValueError: a value that is not possible, or a damaged model.
     :raises EngineError: the model does not run.
@@ -84,7 +98,7 @@ def load_segmenter(bundle: Bundle, args: argparse.Namespace) -> Segmenter:
     from frm_perception.runtime.segmenter import Segmenter
     segmenter = Segmenter.load(
         bundle, resolution=args.resolution, precision=args.precision, provider=args.provider,
-        require_provider=args.require_provider, threads=args.threads, fit=args.fit)
+        require_provider=args.require_provider, threads=args.threads, fit=args.fit, cache=cache)
     if segmenter.info.fallback:
         print(f'frm {args.command}: warning: {segmenter.info.fallback}', file=sys.stderr)
     if segmenter.info.note:

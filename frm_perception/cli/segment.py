@@ -23,6 +23,7 @@ from typing import Any
 
 from frm_perception.cli.model_arguments import add_model_arguments
 from frm_perception.cli.model_arguments import chosen_bundle
+from frm_perception.cli.model_arguments import engine_cache
 from frm_perception.cli.model_arguments import load_segmenter
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         rules = DrivableRules(
             min_confidence=args.min_confidence, min_area=args.min_area, foot=args.foot,
             appear_frames=args.appear_frames, vanish_frames=args.vanish_frames)
-        segmenter = load_segmenter(chosen_bundle(args), args)
+        segmenter = load_segmenter(chosen_bundle(args), args, engine_cache(args))
     except (ValueError, EngineError, FileNotFoundError) as error:
         return _fail(error, 2)
     with segmenter:

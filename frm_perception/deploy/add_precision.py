@@ -42,7 +42,7 @@ from frm_perception.deploy.sensitivity import by_harm
 from frm_perception.media.frames import FrameSource
 from frm_perception.media.frames import spread
 from frm_perception.runtime.bundle import Bundle
-from frm_perception.runtime.geometry import Letterbox
+from frm_perception.runtime.geometry import Geometry
 
 MOST_CALIBRATION = 64
 """Images; more of the same roads hardly widen the ranges of activations any more."""
@@ -159,8 +159,8 @@ def _batches(bundle: Bundle, calibration: CalibrationImages) -> list[Batch]:
     batches = []
     for frame in spread(calibration.frames, MOST_CALIBRATION):
         batch = np.empty((1, *spec.default, 3), np.uint8)
-        box = Letterbox.fit((frame.image.shape[0], frame.image.shape[1]), spec.default,
-                            bundle.output.stride)
+        box = Geometry.fit((frame.image.shape[0], frame.image.shape[1]), spec.default,
+                           bundle.output.stride)
         box.forward(frame.image, 'rgb8', batch[0], spec.padding)
         batches.append(batch)
     if not batches:

@@ -26,6 +26,8 @@ from typing import Any
 
 import numpy as np
 
+from frm_perception.runtime.processor import cpu_name
+
 ROS_PACKAGES = ('ros-rclpy', 'ros-fastrtps', 'ros-rmw-fastrtps-cpp')
 """What carries images where ROS comes from wheels; an installed ROS has its ``ros_distro``."""
 
@@ -68,21 +70,13 @@ def origin_text(results: Mapping[str, Any]) -> str:
 
 def _machine() -> dict[str, object]:
     return {
-        'cpu': _cpu_name(),
+        'cpu': cpu_name(),
         'cores': len(os.sched_getaffinity(0)),
         'load': os.getloadavg()[0],
         'architecture': platform.machine(),
         'os': platform.freedesktop_os_release().get('PRETTY_NAME', platform.system()),
         'kernel': platform.release(),
     }
-
-
-def _cpu_name() -> str:
-    for line in Path('/proc/cpuinfo').read_text(encoding='utf-8').splitlines():
-        # x86 has 'model name'; ARM has it on some kernels only.
-        if line.startswith('model name'):
-            return line.partition(':')[2].strip()
-    return platform.machine()
 
 
 def _commit() -> str:

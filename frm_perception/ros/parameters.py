@@ -66,6 +66,7 @@ class SegmenterParameters:
     :param precision: which of the bundle's models.
     :param provider: what computes the network.
     :param require_provider: refuse to configure when `provider` or `precision` is not really used.
+    :param engine_cache: folder of built engines; empty means the user's own.
     :param threads: threads of one inference; 0 leaves other programs room.
     :param fit: how images are fitted into the network's input.
     :param output_size: `camera` or `network`.
@@ -81,6 +82,7 @@ class SegmenterParameters:
     precision: str
     provider: str
     require_provider: bool
+    engine_cache: str
     threads: int
     fit: str
     output_size: str
@@ -197,6 +199,12 @@ SPECS: Mapping[str, ParameterSpec] = {
         False,
         'Let configure fail when the provider or the precision asked for is not really used.',
         'true, false', lambda _: True),
+    'engine_cache': ParameterSpec(
+        '',
+        'Folder in which engines are kept that take long to build; private to it and to the user. '
+        '`frm engine build`, or build_only:=true of the launch file, builds them ahead.',
+        'a path, or empty for frm_perception/engines in $XDG_CACHE_HOME or ~/.cache',
+        lambda _: True),
     'threads': _number(
         0,
         'Threads of one inference and of OpenCV; 0 leaves other nodes room: every core of one or '

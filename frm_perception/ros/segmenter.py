@@ -54,6 +54,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 from rclpy.utilities import remove_ros_args
 
+from frm_perception.ros.build_only import build_only
 from frm_perception.ros.diagnostics import make_status
 from frm_perception.ros.parameters import SPECS
 from frm_perception.ros.parameters import ParameterError
@@ -325,29 +326,36 @@ def _run(node: SegmenterNode, ended: threading.Event) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _parse(arguments: Sequence[str]) -> None:
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=NAME, formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage=f'{NAME} [-h] [--ros-args [-p NAME:=VALUE ...] [--params-file FILE] ...]',
+        usage=f'{NAME} [-h] [--build-only] '
+              '[--ros-args [-p NAME:=VALUE ...] [--params-file FILE] ...]',
         description='ROS 2 lifecycle node: camera images in, label images and drivable masks out.',
         epilog=f'parameters:\n{describe_parameters()}')
-    parser.parse_args(arguments)
+    parser.add_argument(
+        '--build-only', action='store_true',
+        help='build the engine that the parameters ask for, into the engine cache, and end')
+    return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """
     Run the node.
 
-    :return: 0 after an orderly end, 2 where the command line or a parameter cannot be used.
+    :return: 0 after an orderly end, 2 where the command line or a parameter cannot be used, 1
+        where `--build-only` did not build.
     """
     command = list(sys.argv if arguments is None else arguments)
     try:
-        _parse(remove_ros_args(command)[1:])
+        options = _parse(remove_ros_args(command)[1:])
         rclpy.init(args=command, signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:  # rclpy's errors about arguments have no other common base
         get_logger(NAME).fatal(f'the ROS arguments cannot be used: {error}')
         return 2
     try:
+        if options.build_only:
+            return build_only(NAME)
         ended = _await_signals()
         try:
             node = SegmenterNode()

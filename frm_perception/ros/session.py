@@ -18,7 +18,6 @@ from __future__ import annotations
 import time
 import traceback
 from functools import partial
-from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode
@@ -36,17 +35,17 @@ from frm_perception.ros.image_messages import MalformedImage
 from frm_perception.ros.image_messages import check_image
 from frm_perception.ros.image_messages import mono8_message
 from frm_perception.ros.image_messages import read_image
+from frm_perception.ros.loading import load_segmenter
 from frm_perception.ros.log_throttle import LogThrottle
 from frm_perception.ros.mailbox import Mailboxes
 from frm_perception.ros.mailbox import Outcome
 from frm_perception.ros.parameters import SegmenterParameters
 from frm_perception.ros.worker import Worker
-from frm_perception.runtime.bundle import find_bundle
 from frm_perception.runtime.drivable import DrivableFilter
+from frm_perception.runtime.engine_cache import open_cache
 from frm_perception.runtime.pictures import PictureError
 from frm_perception.runtime.segmenter import Segmentation
 from frm_perception.runtime.segmenter import Segmenter
-from frm_perception.runtime.share import share_folder
 
 SILENCE_S = 5.0
 """An active camera without a message for so long is worth a warning."""
@@ -84,28 +83,10 @@ class Session:
 
         After an error :meth:`close` frees what was made until then.
         """
-        asked = self._parameters
-        models = Path(asked.model_dir).expanduser() if asked.model_dir else share_folder('models')
-        bundle = find_bundle(models, asked.backbone, asked.precision)
-        self._segmenter = Segmenter.load(
-            bundle, resolution=asked.resolution, precision=asked.precision,
-            provider=asked.provider, require_provider=asked.require_provider,
-            threads=asked.threads, drivable_classes=asked.drivable_classes, fit=asked.fit)
-        info = self._segmenter.info
-        if info.fallback is not None:
-            self._logger.warning(info.fallback)
-        if info.note is not None:
-            self._logger.info(info.note)
-        if info.kernels_note is not None:
-            self._logger.warning(info.kernels_note)
-        height, width = info.resolution
-        self._logger.info(
-            f'loaded {bundle.name} ({info.network}, {info.backbone}) from {bundle.folder}: '
-            f'{info.precision} at {height}x{width} (height x width) on {info.provider}, which '
-            f'computes in {info.precision_run}, with {info.threads} threads; '
-            f'images are fitted by {info.fit}, labels computed by {info.kernels}')
+        cache = open_cache(self._parameters.engine_cache, self._logger.warning)
+        self._segmenter = load_segmenter(self._parameters, cache, self._logger)
         for topics in self._topics.values():
-            topics.open(bundle.label_space)
+            topics.open(self._segmenter.label_space)
         if not all(topics.announces_labels for topics in self._topics.values()):
             self._logger.info('vision_msgs is not installed: no segmentation/label_info')
 

@@ -31,6 +31,7 @@ from frm_perception.runtime.bundle import Bundle
 from frm_perception.runtime.bundle import parse_resolution
 from frm_perception.runtime.drivable import DrivableFilter
 from frm_perception.runtime.drivable import by_class
+from frm_perception.runtime.engine_cache import EngineCache
 from frm_perception.runtime.engines import Engine
 from frm_perception.runtime.engines import EngineOptions
 from frm_perception.runtime.engines import open_engine
@@ -135,7 +136,8 @@ class Segmenter:
     @classmethod
     def load(cls, bundle: Bundle, *, resolution: str = 'auto', precision: str = 'fp32',
              provider: str = 'auto', require_provider: bool = False, threads: int = 0,
-             drivable_classes: Sequence[str] = (), fit: str = 'letterbox') -> Segmenter:
+             drivable_classes: Sequence[str] = (), fit: str = 'letterbox',
+             cache: EngineCache | None = None) -> Segmenter:
         """
         Verify and load a bundle's model, prove where it runs, and warm up.
 
@@ -147,6 +149,7 @@ class Segmenter:
             room, see :func:`frm_perception.runtime.threads.thread_count`.
         :param drivable_classes: names that count as drivable; empty means the bundle's own.
         :param fit: one of :data:`frm_perception.runtime.geometry.FITS`.
+        :param cache: where engines are kept that take long to build; None keeps nothing.
         :raises ValueError: a value that is not possible; the message says what is.
         :raises BundleError: the model is damaged or is not what its manifest says.
         :raises ProviderError: ``require_provider`` and the work is done by another provider or in
@@ -159,8 +162,8 @@ class Segmenter:
         kernels, kernels_note = load_kernels()
         engine = open_engine(
             bundle.verified_model(precision), str(bundle.folder / bundle.entry(precision).file),
-            EngineOptions(provider, precision, require_provider, threads, size,
-                          bundle.network))
+            EngineOptions(provider, precision, require_provider, threads, size, bundle.network,
+                          cache))
         cv2.setNumThreads(engine.threads)
         _check_against_manifest(engine, bundle, precision, size)
         info = SegmenterInfo(

@@ -30,8 +30,8 @@ from frm_perception.deploy.label_head import with_labels  # noqa: E402
 from frm_perception.runtime.engines import Engine  # noqa: E402
 from frm_perception.runtime.engines import EngineOptions  # noqa: E402
 from frm_perception.runtime.engines import open_engine  # noqa: E402
-from frm_perception.runtime.geometry import Letterbox  # noqa: E402
-from frm_perception.runtime.upsampling import upsampling  # noqa: E402
+from frm_perception.runtime.kernels.arrays import ArrayKernels  # noqa: E402
+from frm_perception.runtime.kernels.sampling import sampling  # noqa: E402
 
 
 def opened(model: bytes, provider: str = 'cpu', size: tuple[int, int] = (64, 64)) -> Engine:
@@ -53,7 +53,7 @@ def test_labels_of_the_graph_are_those_of_the_exact_upsampling(
     image = image[::block, ::block].repeat(block, 0).repeat(block, 1)[:size[0], :size[1]]
     batch = np.ascontiguousarray(image[None])
     logits = LOGITS.infer(batch)[0]
-    expected = upsampling(Letterbox.fit(size, size, STRIDE), STRIDE, size).labels(logits)
+    expected = ArrayKernels().labels(logits, sampling(size, STRIDE, size))
     found = LABELS.infer(batch)
     assert found.dtype == np.uint8 and found.shape == (1, *size)
     for label in np.argwhere(found[0] != expected):

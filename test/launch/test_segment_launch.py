@@ -161,8 +161,8 @@ def test_every_argument_is_shown_with_a_description(install_tree: Path) -> None:
     arguments = dict(re.findall(r"^    '(\w+)':\n +(.+)$", shown, re.MULTILINE))
     assert set(arguments) == {
         'cameras', 'image_topic', 'transport', 'model_dir', 'backbone', 'resolution', 'precision',
-        'provider', 'params_file', 'namespace', 'use_sim_time', 'autostart', 'log_level',
-        'respawn'}
+        'provider', 'engine_cache', 'params_file', 'namespace', 'use_sim_time', 'autostart',
+        'build_only', 'log_level', 'respawn'}
     assert all(len(text) > 20 and text != 'no description given' for text in arguments.values())
 
 
@@ -219,6 +219,25 @@ def test_arguments_win_over_the_file_and_leave_alone_what_is_not_given(
     assert cameras.string_array_value == ['left']
     assert threads.integer_value == 1
     assert (size.string_value, provider.string_value) == ('network', 'cpu')
+
+
+def test_an_engine_is_built_ahead_and_the_launch_ends_by_itself(
+        start: Callable[..., Launch], tmp_path: Path) -> None:
+    arguments = ('provider:=openvino', f'engine_cache:={tmp_path / "engines"}')
+    ahead = start('build_only:=true', 'respawn:=true', *arguments)
+    assert ahead.process.wait(DEADLINE) == 0, ahead.log()
+    assert 'built the engine of tiny at 96x160 (fp32, openvino)' in ahead.log()
+    assert len(ahead.pids()) == 1
+    launched = start(*arguments)
+    wait_until(lambda: launched.state() == 'active', 'an active node')
+    assert 'on openvino (engine cache: found)' in launched.log()
+
+
+def test_a_launch_that_could_not_build_ahead_fails(start: Callable[..., Launch]) -> None:
+    launched = start('build_only:=true', 'backbone:=none_such')
+    assert launched.process.wait(DEADLINE) != 0
+    assert 'the engine was not built: no bundle in' in launched.log()
+    assert 'the engine was not built (status 1)' in launched.log()
 
 
 def test_fast_dds_gets_our_profile_unless_there_is_another(

@@ -17,12 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from frm_perception.runtime.engine_cache import EngineCache
 
 REMEDY = 'Copy the bundle again, or make it anew with "frm export".'
 
@@ -53,7 +54,7 @@ class EngineOptions:
     :param size: (height, width) of the inference that proves them; on a GPU it is also the size
         that the kernels are chosen for.
     :param network: the name that the network is built by, for PyTorch.
-    :param cache: folder where TensorRT keeps what it compiled and timed; None keeps nothing.
+    :param cache: where TensorRT and OpenVINO keep what they compiled; None keeps nothing.
     """
 
     provider: str = 'auto'
@@ -62,7 +63,7 @@ class EngineOptions:
     threads: int = 0
     size: tuple[int, int] = (64, 64)
     network: str = ''
-    cache: Path | None = None
+    cache: EngineCache | None = None
 
 
 @dataclass(frozen=True)

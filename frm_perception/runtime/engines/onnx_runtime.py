@@ -47,9 +47,12 @@ from frm_perception.runtime.engines.engine import black_image
 from frm_perception.runtime.engines.engine import check_batch
 from frm_perception.runtime.engines.engine import check_result
 from frm_perception.runtime.engines.engine import check_tensors
+from frm_perception.runtime.engines.keeping import kept
 from frm_perception.runtime.engines.proof import UNTOLD
 from frm_perception.runtime.engines.proof import Proof
 from frm_perception.runtime.engines.proof import claim
+from frm_perception.runtime.engines.tensorrt import TF32
+from frm_perception.runtime.engines.tensorrt import tensorrt_key
 from frm_perception.runtime.threads import thread_count
 
 EXECUTION_PROVIDERS = {
@@ -59,7 +62,7 @@ EXECUTION_PROVIDERS = {
 }
 _NAMES = {full: name for name, full in EXECUTION_PROVIDERS.items()}
 
-# TensorRT is not among them: it compiles for minutes at every start, so it has to be asked for.
+# TensorRT is not among them: it compiles for minutes, so it has to be asked for.
 _AUTOMATIC = ('cuda', 'cpu')
 
 # What a provider cannot run goes to the next one.
@@ -106,6 +109,7 @@ class OnnxEngine:
         self._file = file
         self._options = options
         self._ort = load_onnxruntime()
+        self._engines: Path | None = None
         self.note: str | None = None
         automatic = options.provider == 'auto'
         wanted = self._wanted()
@@ -177,6 +181,12 @@ class OnnxEngine:
             return None
         else:
             try:
+                if wanted == 'tensorrt':
+                    given = provider_options(wanted, graph=False, cache=None)
+                    self._engines = kept(
+                        self._options.cache,
+                        lambda: tensorrt_key(self._ort, model, self._options, given),
+                        lambda folder: self._build(model, folder))
                 self._start_gpu(model, wanted)
                 return None
             except EngineError as error:
@@ -185,6 +195,12 @@ class OnnxEngine:
             raise ProviderError(problem)
         self._start(model, 'cpu', graph=False)
         return f'{problem}. The CPU does the work'
+
+    def _build(self, model: bytes, folder: Path) -> None:
+        """Let TensorRT compile the model into a folder, as it does for the first inference."""
+        self._engines = folder
+        self._start(model, 'tensorrt', graph=False)
+        self.close()
 
     def _start_gpu(self, model: bytes, provider: str) -> None:
         """Start with a CUDA graph, or without one where the model cannot be captured."""
@@ -268,10 +284,10 @@ class OnnxEngine:
         if provider == 'tensorrt':
             # Left alone, TensorRT computes fp32 in TF32; ONNX Runtime has no option for it, but
             # all of NVIDIA's libraries heed this.
-            os.environ.setdefault('NVIDIA_TF32_OVERRIDE', '0')
+            os.environ.setdefault(TF32, '0')
         offered = self._offered()
         chain = [(EXECUTION_PROVIDERS[name],
-                  provider_options(name, graph and name == provider, self._options.cache))
+                  provider_options(name, graph and name == provider, self._engines))
                  for name in _CHAINS[provider] if name in offered]
         # Left alone, ONNX Runtime prints an error and goes on with another provider.
         session = self._ort.InferenceSession(model, options, providers=chain, enable_fallback=0)

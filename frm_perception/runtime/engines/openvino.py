@@ -22,9 +22,11 @@ compiled graph: each of its nodes names its ``runtimePrecision``.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from frm_perception.runtime.engine_cache import EngineKey
 from frm_perception.runtime.engines.engine import EngineError
 from frm_perception.runtime.engines.engine import EngineOptions
 from frm_perception.runtime.engines.engine import ProviderError
@@ -40,15 +43,17 @@ from frm_perception.runtime.engines.engine import black_image
 from frm_perception.runtime.engines.engine import check_batch
 from frm_perception.runtime.engines.engine import check_result
 from frm_perception.runtime.engines.engine import check_tensors
+from frm_perception.runtime.engines.keeping import kept
 from frm_perception.runtime.engines.proof import Proof
 from frm_perception.runtime.engines.proof import claim
+from frm_perception.runtime.processor import cpu_properties
 from frm_perception.runtime.threads import thread_count
 
 _DEVICE = 'CPU'
+_COMPILED = 'model.blob'
 _HEAVY = ('Convolution', 'Deconvolution', 'FullyConnected', 'MatMul')
 _PRECISIONS = {'f32': 'fp32', 'f16': 'fp16', 'bf16': 'bf16', 'u8': 'int8', 'i8': 'int8'}
 
-_PROCESSOR = Path('/proc/cpuinfo')
 # Linux's names for instructions that multiply bf16. With AVX-512 and none of them OpenVINO still
 # takes bf16, which it then emulates: https://github.com/openvinotoolkit/openvino, file
 # src/plugins/intel_cpu/src/utils/precision_support.cpp.
@@ -73,6 +78,7 @@ class OpenVinoEngine:
     def __init__(self, model: bytes, file: str, options: EngineOptions) -> None:
         self._file = file
         self._size = options.size
+        self._model: Any = None
         beginning = claim(options, 'openvino')
         try:
             openvino = load_openvino()
@@ -81,13 +87,21 @@ class OpenVinoEngine:
         core = openvino.Core()
         hint, lack = _precision_hint(options.precision,
                                      core.get_property(_DEVICE, 'OPTIMIZATION_CAPABILITIES'))
-        self._compile = partial(core.compile_model, device_name=_DEVICE, config={
+        config = {
             'PERFORMANCE_HINT': 'LATENCY', 'NUM_STREAMS': 1,
             'INFERENCE_NUM_THREADS': thread_count(options.threads),
-            'INFERENCE_PRECISION_HINT': hint})
+            'INFERENCE_PRECISION_HINT': hint}
+        self._compile = partial(core.compile_model, device_name=_DEVICE, config=config)
         image = black_image(options.size)
         try:
-            compiled = self._load(core.read_model(io.BytesIO(model)), image.shape)
+            self._read(core.read_model(io.BytesIO(model)))
+            folder = kept(options.cache, partial(_key, model, options, config, openvino),
+                          partial(self._export, image.shape))
+            if folder is None:
+                compiled = self._compiled_for(image.shape)
+            else:
+                blob = (folder / _COMPILED).read_bytes()
+                compiled = core.import_model(io.BytesIO(blob), _DEVICE, config)
         except EngineError:
             raise
         except RuntimeError as error:
@@ -132,16 +146,21 @@ class OpenVinoEngine:
         self._requests = {}
         self._model = None
 
-    def _load(self, model: Any, shape: tuple[int, ...]) -> Any:
-        """Return the model compiled for batches of that shape, which are to be most of them."""
+    def _read(self, model: Any) -> None:
         self._model = model
         self.input, self.output = check_tensors(
             self._file, [_tensor(port) for port in model.inputs],
             [_tensor(port) for port in model.outputs], self._size)
+
+    def _compiled_for(self, shape: tuple[int, ...]) -> Any:
+        """Return the model compiled for batches of that shape, which are to be most of them."""
         # One size that is known beforehand takes some 5 % less time than any size.
-        fixed = model.clone()
+        fixed = self._model.clone()
         fixed.reshape(shape)
         return self._compile(fixed)
+
+    def _export(self, shape: tuple[int, ...], folder: Path) -> None:
+        (folder / _COMPILED).write_bytes(self._compiled_for(shape).export_model().getvalue())
 
     def _request_for_any(self) -> Any:
         """Return the request for batches of other shapes than that of the options."""
@@ -173,6 +192,16 @@ def load_openvino() -> Any:
     return openvino
 
 
+def _key(model: bytes, options: EngineOptions, config: Mapping[str, object],
+         openvino: Any) -> EngineKey:
+    """Return what a compiled model depends on."""
+    return EngineKey(
+        engine='openvino', model=hashlib.sha256(model).hexdigest(),
+        shapes={'input': (1, *options.size, 3)}, precision=options.precision,
+        options={name: str(value) for name, value in config.items()},
+        versions={'openvino': openvino.get_version()}, device=cpu_properties())
+
+
 def _precision_hint(precision: str, capabilities: list[str]) -> tuple[str, str | None]:
     """
     Return OpenVINO's name for what to compute in, and why it is not what was asked (or None).
@@ -193,10 +222,7 @@ def _precision_hint(precision: str, capabilities: list[str]) -> tuple[str, str |
 
 
 def _has_bf16_instructions() -> bool:
-    for line in _PROCESSOR.read_text(encoding='utf-8').splitlines():
-        if line.startswith('flags'):
-            return not _BF16_INSTRUCTIONS.isdisjoint(line.split())
-    return False
+    return not _BF16_INSTRUCTIONS.isdisjoint(cpu_properties().get('flags', '').split())
 
 
 def _tensor(port: Any) -> TensorInfo:

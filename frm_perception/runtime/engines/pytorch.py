@@ -33,10 +33,10 @@ from frm_perception.runtime.engines.engine import EngineError
 from frm_perception.runtime.engines.engine import EngineOptions
 from frm_perception.runtime.engines.engine import ProviderError
 from frm_perception.runtime.engines.engine import TensorInfo
+from frm_perception.runtime.engines.engine import black_image
 from frm_perception.runtime.engines.engine import check_batch
 from frm_perception.runtime.engines.engine import check_result
 from frm_perception.runtime.engines.engine import check_tensors
-from frm_perception.runtime.engines.engine import proving_image
 from frm_perception.runtime.engines.proof import Proof
 from frm_perception.runtime.engines.proof import claim
 from frm_perception.runtime.threads import thread_count
@@ -130,7 +130,7 @@ class TorchEngine:
         handles = [module.register_forward_hook(lambda _, __, result: results.append(result))
                    for module in self._network.modules()
                    if isinstance(module, self._torch.nn.Conv2d)]
-        shape = self.infer(proving_image(self._size)).shape
+        shape = self.infer(black_image(self._size)).shape
         for handle in handles:
             handle.remove()
         return shape, Proof(

@@ -24,6 +24,7 @@ import numpy as np
 import pytest
 from tiny_bundle import tiny_model
 
+from frm_perception.runtime import processor
 from frm_perception.runtime.engines import EngineOptions
 from frm_perception.runtime.engines import ProviderError
 from frm_perception.runtime.engines import openvino as engine_module
@@ -68,7 +69,7 @@ def processor_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the processor's flags be those of one with AVX-512 and without bf16."""
     file = tmp_path / 'cpuinfo'
     file.write_text('processor : 0\nflags : fpu sse4_2 avx2 avx512f avx512_vnni\n')
-    monkeypatch.setattr(engine_module, '_PROCESSOR', file)
+    monkeypatch.setattr(processor, '_CPUINFO', file)
 
 
 @pytest.mark.usefixtures('processor_without')
