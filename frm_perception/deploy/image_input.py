@@ -54,9 +54,9 @@ def move_normalisation(model: ModelProto) -> ImageInput | None:
     Let the first convolution normalise the image, where a graph begins with (x - mean) * scale.
 
     Then ``mean`` is one whole number for all channels, and ``scale`` and the rest of the mean are
-    in the convolution's weights and bias. The same is computed, but for the convolution's border
-    of zeros, which was each channel's own mean and is now that number (116 instead of 124, 116
-    and 104); no pixel farther from the image's edge sees it.
+    in the convolution's weights and bias. The same is computed, but where the convolution pads
+    the image: with zeros, which were each channel's own mean and are now that number. A mean of
+    127.5 becomes 128, means of 124, 116 and 104 become 115. Only the image's edges see it.
 
     :return: None, and the model as it was, where the graph does not begin so.
     """

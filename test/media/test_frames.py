@@ -32,6 +32,7 @@ from frm_perception.media.files import MediaError
 from frm_perception.media.files import write_image
 from frm_perception.media.frames import read_frames
 from frm_perception.media.frames import read_image
+from frm_perception.media.frames import spread
 from frm_perception.media.video import VideoWriter
 
 PICTURE = np.zeros((40, 60, 3), np.uint8)
@@ -127,6 +128,17 @@ def test_an_image_is_a_source_of_one_frame(tmp_path: Path) -> None:
     frames = read_frames(tmp_path / 'a.png')
     assert len(frames) == 1
     assert [frame.image.shape for frame in frames] == [PICTURE.shape]
+
+
+@pytest.mark.parametrize(('most', 'expected'), [
+    (1, [0]), (2, [0, 4]), (3, [0, 3, 6]), (7, [0, 2, 3, 4, 5, 6, 7]), (8, list(range(8))),
+    (100, list(range(8)))])
+def test_frames_are_spread_evenly_over_all_there_are(
+        tmp_path: Path, most: int, expected: list[int]) -> None:
+    for index in range(8):
+        write_image(tmp_path / f'{index}.png', PICTURE)
+    found = [int(Path(frame.name).stem) for frame in spread(read_frames(tmp_path), most)]
+    assert found == expected
 
 
 @pytest.fixture
