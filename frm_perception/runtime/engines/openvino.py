@@ -36,10 +36,10 @@ from frm_perception.runtime.engines.engine import EngineError
 from frm_perception.runtime.engines.engine import EngineOptions
 from frm_perception.runtime.engines.engine import ProviderError
 from frm_perception.runtime.engines.engine import TensorInfo
+from frm_perception.runtime.engines.engine import black_image
 from frm_perception.runtime.engines.engine import check_batch
 from frm_perception.runtime.engines.engine import check_result
 from frm_perception.runtime.engines.engine import check_tensors
-from frm_perception.runtime.engines.engine import proving_image
 from frm_perception.runtime.engines.proof import Proof
 from frm_perception.runtime.engines.proof import claim
 from frm_perception.runtime.threads import thread_count
@@ -85,7 +85,7 @@ class OpenVinoEngine:
             'PERFORMANCE_HINT': 'LATENCY', 'NUM_STREAMS': 1,
             'INFERENCE_NUM_THREADS': thread_count(options.threads),
             'INFERENCE_PRECISION_HINT': hint})
-        image = proving_image(options.size)
+        image = black_image(options.size)
         try:
             compiled = self._load(core.read_model(io.BytesIO(model)), image.shape)
         except EngineError:
