@@ -43,10 +43,10 @@ from frm_perception.runtime.engines.engine import EngineError
 from frm_perception.runtime.engines.engine import EngineOptions
 from frm_perception.runtime.engines.engine import ProviderError
 from frm_perception.runtime.engines.engine import TensorInfo
+from frm_perception.runtime.engines.engine import black_image
 from frm_perception.runtime.engines.engine import check_batch
 from frm_perception.runtime.engines.engine import check_result
 from frm_perception.runtime.engines.engine import check_tensors
-from frm_perception.runtime.engines.engine import proving_image
 from frm_perception.runtime.engines.keeping import kept
 from frm_perception.runtime.engines.proof import UNTOLD
 from frm_perception.runtime.engines.proof import Proof
@@ -217,7 +217,7 @@ class OnnxEngine:
         :raises EngineError: any of that failed; nothing of the attempt is left.
         """
         self._binding = self._buffer = None
-        image = proving_image(self._options.size)
+        image = black_image(self._options.size)
         with tempfile.TemporaryDirectory(prefix='frm_perception-') as scratch:
             try:
                 self._session = self._session_for(model, provider, graph, f'{scratch}/first')
@@ -253,7 +253,8 @@ class OnnxEngine:
 
         :raises EngineError: the same image gets another answer, or another image the same.
         """
-        first, other, again = map(self.infer, (image, np.bitwise_not(image), image))
+        noise = np.random.default_rng(0).integers(0, 256, image.shape, np.uint8)
+        first, other, again = map(self.infer, (image, noise, image))
         apart = np.abs(first.astype(np.float32) - again).max()
         if apart > _LARGEST_DISAGREEMENT * np.abs(first).max() or np.array_equal(first, other):
             raise EngineError(f'{self._file}: with memory at fixed places of the device the '

@@ -39,10 +39,10 @@ from frm_perception.runtime.engines.engine import EngineError
 from frm_perception.runtime.engines.engine import EngineOptions
 from frm_perception.runtime.engines.engine import ProviderError
 from frm_perception.runtime.engines.engine import TensorInfo
+from frm_perception.runtime.engines.engine import black_image
 from frm_perception.runtime.engines.engine import check_batch
 from frm_perception.runtime.engines.engine import check_result
 from frm_perception.runtime.engines.engine import check_tensors
-from frm_perception.runtime.engines.engine import proving_image
 from frm_perception.runtime.engines.keeping import kept
 from frm_perception.runtime.engines.proof import Proof
 from frm_perception.runtime.engines.proof import claim
@@ -92,7 +92,7 @@ class OpenVinoEngine:
             'INFERENCE_NUM_THREADS': thread_count(options.threads),
             'INFERENCE_PRECISION_HINT': hint}
         self._compile = partial(core.compile_model, device_name=_DEVICE, config=config)
-        image = proving_image(options.size)
+        image = black_image(options.size)
         try:
             self._read(core.read_model(io.BytesIO(model)))
             folder = kept(options.cache, partial(_key, model, options, config, openvino),
