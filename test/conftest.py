@@ -41,6 +41,9 @@ if os.environ.get('ROS_DISTRO') == 'humble':
 # share them wait for each other far longer than one thread computes.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
+# Tests that import openvino by themselves send no usage data, either.
+sys.modules.setdefault('openvino_telemetry', None)  # type: ignore[arg-type]
+
 # A script's background job ignores Ctrl-C, and so would every process that these tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -18,8 +18,8 @@ The options follow
 https://onnxruntime.ai/docs/execution-providers/CUDA-ExecutionProvider.html and
 https://onnxruntime.ai/docs/execution-providers/TensorRT-ExecutionProvider.html. What concerns CUDA
 and TensorRT has not been run on such a device by the authors. What is proved at every start is
-where the convolutions of the first inference ran, and that the following ones, which go another
-way (a CUDA graph, fixed addresses), compute the same; so a wrong option cannot go unnoticed.
+where the convolutions of the first inference ran and, where inferences go through fixed memory and
+a CUDA graph, that answers follow their images; so a wrong option cannot go unnoticed.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ from frm_perception.runtime.engines.engine import EngineError
 from frm_perception.runtime.engines.engine import EngineOptions
 from frm_perception.runtime.engines.engine import ProviderError
 from frm_perception.runtime.engines.engine import TensorInfo
+from frm_perception.runtime.engines.engine import black_image
 from frm_perception.runtime.engines.engine import check_batch
 from frm_perception.runtime.engines.engine import check_result
 from frm_perception.runtime.engines.engine import check_tensors
-from frm_perception.runtime.engines.engine import proving_image
 from frm_perception.runtime.engines.proof import UNTOLD
 from frm_perception.runtime.engines.proof import Proof
 from frm_perception.runtime.engines.proof import claim
@@ -201,56 +201,73 @@ class OnnxEngine:
         :raises EngineError: any of that failed; nothing of the attempt is left.
         """
         self._binding = self._buffer = None
-        image = proving_image(self._options.size)
+        image = black_image(self._options.size)
         with tempfile.TemporaryDirectory(prefix='frm_perception-') as scratch:
             try:
-                self._session = self._session_for(model, provider, graph, scratch)
+                self._session = self._session_for(model, provider, graph, f'{scratch}/first')
                 self.input, self.output = check_tensors(
                     self._file, _tensors(self._session.get_inputs()),
                     _tensors(self._session.get_outputs()), self._options.size)
-                first = self.infer(image)
-                self.first_shape = first.shape
+                if provider != 'cpu':
+                    self._bind(image.shape, self._output_shape(model, image), 'cuda')
+                self.first_shape = self.infer(image).shape
                 self._proof = _proof(Path(self._session.end_profiling()))
                 if provider != 'cpu':
-                    self._bind(image, first, 'cuda')
+                    self._check_binding(image)
             except Exception as error:  # ONNX Runtime's own exceptions share no other base.
                 self._binding = self._session = None
                 if isinstance(error, EngineError):
                     raise
                 raise EngineError(self._explained(error, provider)) from error
 
-    def _bind(self, image: NDArray[np.uint8], first: NDArray[Any], device: str) -> None:
-        """
-        Let further inferences go through memory at fixed places of a device.
+    def _output_shape(self, model: bytes, image: NDArray[np.uint8]) -> tuple[int, ...]:
+        """Return the shape of the answer to an image, which a model of free size does not tell."""
+        # On the CPU: a CUDA graph would be recorded with the first inference's own memory.
+        session = self._session_for(model, 'cpu', graph=False, profile=None)
+        return tuple(session.run([self.output.name], {self.input.name: image})[0].shape)
 
-        :param first: the answer to that image without it.
-        :raises EngineError: they compute another thing.
-        """
-        self._binding = FixedBinding(self._ort, self._session, self.input, self.output,
-                                     image.shape, first.shape, device)
-        self.infer(image)  # Here a CUDA graph is captured; the next one is its first use.
-        apart = np.abs(self.infer(image).astype(np.float32) - first).max()
-        if apart > _LARGEST_DISAGREEMENT * np.abs(first).max():
-            raise EngineError(f'{self._file}: with memory at fixed places of the device '
-                              f'the outputs are off by {apart:.3g}')
+    def _bind(self, shape: tuple[int, ...], output_shape: tuple[int, ...], device: str) -> None:
+        """Let inferences go through memory at fixed places of a device."""
+        self._binding = FixedBinding(self._ort, self._session, self.input, self.output, shape,
+                                     output_shape, device)
 
-    def _session_for(self, model: bytes, provider: str, graph: bool, scratch: str) -> Any:
+    def _check_binding(self, image: NDArray[np.uint8]) -> None:
+        """
+        Refuse fixed memory whose answers do not follow what is put there, as of a bad CUDA graph.
+
+        :raises EngineError: the same image gets another answer, or another image the same.
+        """
+        noise = np.random.default_rng(0).integers(0, 256, image.shape, np.uint8)
+        first, other, again = map(self.infer, (image, noise, image))
+        apart = np.abs(first.astype(np.float32) - again).max()
+        if apart > _LARGEST_DISAGREEMENT * np.abs(first).max() or np.array_equal(first, other):
+            raise EngineError(f'{self._file}: with memory at fixed places of the device the '
+                              f'outputs do not follow the inputs')
+
+    def _session_for(self, model: bytes, provider: str, graph: bool, profile: str | None
+                     ) -> Any:
+        """
+        Return a session.
+
+        :param profile: where its profile begins to be written, or None for none.
+        """
         options = self._ort.SessionOptions()
         options.intra_op_num_threads = self.threads
-        # Threads that wait by spinning take the processor from other programs; measured beside
-        # two busy ones, an inference took 1.5 times as long with them, and 1.7 times the work.
+        # Threads that wait by spinning take the processor from other programs: on two cores that
+        # others used as well, an inference took 1.5 times as long with it, and 1.7 times the work.
         options.add_session_config_entry('session.intra_op.allow_spinning', '0')
         # Errors are raised as well: without this each of them, such as one failing frame, is also
         # a line on standard error in a form of its own, past the log of whoever calls.
         options.log_severity_level = _FATAL
-        options.enable_profiling = True
-        options.profile_file_prefix = f'{scratch}/first'
+        if profile:
+            options.enable_profiling = True
+            options.profile_file_prefix = profile
         if provider != 'cpu':
             # Finds the CUDA and cuDNN that pip installed; ONNX Runtime before 1.21 lacks it.
             getattr(self._ort, 'preload_dlls', lambda: None)()
         if provider == 'tensorrt':
-            # Left alone, TensorRT computes fp32 in TF32; ONNX Runtime has no option for it.
-            # https://docs.nvidia.com/deeplearning/tensorrt/latest/reference/command-line-programs.html
+            # Left alone, TensorRT computes fp32 in TF32; ONNX Runtime has no option for it, but
+            # all of NVIDIA's libraries heed this.
             os.environ.setdefault('NVIDIA_TF32_OVERRIDE', '0')
         offered = self._offered()
         chain = [(EXECUTION_PROVIDERS[name],

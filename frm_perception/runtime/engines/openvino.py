@@ -15,7 +15,7 @@
 OpenVINO on an x86 processor, proved by the model that it really runs.
 
 Left alone, OpenVINO computes a model in fp32 in bf16 wherever the processor can, and says nothing:
-https://docs.openvino.ai/2026/openvino-workflow/running-inference/optimize-inference/precision-control.html.
+https://docs.openvino.ai/2025/openvino-workflow/running-inference/optimize-inference/precision-control.html.
 Here the precision is always asked for, and read afterwards, for every convolution, from the
 compiled graph: each of its nodes names its ``runtimePrecision``.
 """
@@ -36,10 +36,10 @@ from frm_perception.runtime.engines.engine import EngineError
 from frm_perception.runtime.engines.engine import EngineOptions
 from frm_perception.runtime.engines.engine import ProviderError
 from frm_perception.runtime.engines.engine import TensorInfo
+from frm_perception.runtime.engines.engine import black_image
 from frm_perception.runtime.engines.engine import check_batch
 from frm_perception.runtime.engines.engine import check_result
 from frm_perception.runtime.engines.engine import check_tensors
-from frm_perception.runtime.engines.engine import proving_image
 from frm_perception.runtime.engines.proof import Proof
 from frm_perception.runtime.engines.proof import claim
 from frm_perception.runtime.threads import thread_count
@@ -76,7 +76,7 @@ class OpenVinoEngine:
         beginning = claim(options, 'openvino')
         try:
             openvino = load_openvino()
-        except EngineError as error:
+        except ImportError as error:
             raise ProviderError(f'{beginning}, but {error}') from error
         core = openvino.Core()
         hint, lack = _precision_hint(options.precision,
@@ -85,7 +85,7 @@ class OpenVinoEngine:
             'PERFORMANCE_HINT': 'LATENCY', 'NUM_STREAMS': 1,
             'INFERENCE_NUM_THREADS': thread_count(options.threads),
             'INFERENCE_PRECISION_HINT': hint})
-        image = proving_image(options.size)
+        image = black_image(options.size)
         try:
             compiled = self._load(core.read_model(io.BytesIO(model)), image.shape)
         except EngineError:
@@ -154,7 +154,7 @@ def load_openvino() -> Any:
     """
     Return the module ``openvino``, which then sends nothing.
 
-    :raises EngineError: it cannot be imported.
+    :raises ImportError: it cannot be imported.
     """
     # The wheels of openvino send usage data to Google when they are imported, by means of
     # openvino_telemetry, and go without it where that is not to be had. A vehicle's computer talks
@@ -165,7 +165,7 @@ def load_openvino() -> Any:
     try:
         import openvino
     except ImportError as error:
-        raise EngineError(f'OpenVINO cannot be imported ({error}): install it with "pip install '
+        raise ImportError(f'OpenVINO cannot be imported ({error}): install it with "pip install '
                           f'-r requirements/openvino.txt"') from error
     finally:
         if hide:
