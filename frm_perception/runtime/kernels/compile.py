@@ -24,6 +24,9 @@ import numba
 
 Function = TypeVar('Function', bound=Callable[..., object])
 
+if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+    raise ImportError('NUMBA_DISABLE_JIT is set: nothing would be compiled')
+
 LOGITS = 'float32[:, :, ::1]'
 AXIS = 'intp[::1], intp[::1], intp[::1], float32[::1], float32[::1]'
 """Types of interval, start, end, low and high of :class:`.sampling.Axis`."""

@@ -15,6 +15,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numba
 import numpy as np
 
@@ -24,6 +26,8 @@ from frm_perception.runtime.kernels.compiled_pixels import find_confidence
 from frm_perception.runtime.kernels.compiled_pixels import find_confident
 from frm_perception.runtime.kernels.compiled_pixels import find_winners
 from frm_perception.runtime.kernels.compiled_pixels import label
+from frm_perception.runtime.kernels.contract import AMBIGUITY
+from frm_perception.runtime.kernels.contract import NEGLIGIBLE
 from frm_perception.runtime.kernels.contract import U8
 from frm_perception.runtime.kernels.contract import Foot
 from frm_perception.runtime.kernels.sampling import Axis
@@ -58,8 +62,9 @@ class CompiledKernels:
         logits = _as_declared(logits)
         winners, _ = _winners(logits, sampling)
         mask = _output(sampling)
-        find_confident(logits, winners, *_axis(sampling.rows), *_axis(sampling.columns), labels,
-                       classes, least, mask)
+        find_confident(logits, winners, math.log(logits.shape[0] / NEGLIGIBLE),
+                       *_axis(sampling.rows), *_axis(sampling.columns), labels, classes, least,
+                       mask)
         return mask
 
     def settle(self, mask: U8, state: U8, streak: U8, appear: int, vanish: int) -> None:
@@ -76,10 +81,10 @@ def _output(sampling: Sampling) -> U8:
     return np.empty((sampling.rows.size, sampling.columns.size), np.uint8)
 
 
-def _winners(logits: Float, sampling: Sampling) -> tuple[U8, np.float32]:
+def _winners(logits: Float, sampling: Sampling) -> tuple[U8, float]:
     """Return what :func:`find_winners` writes and returns."""
     winners = np.empty((sampling.rows.cells + 2, sampling.columns.cells + 2), np.uint8)
-    return winners, find_winners(logits, winners)
+    return winners, find_winners(logits, AMBIGUITY, winners)
 
 
 def _axis(axis: Axis) -> tuple[Int, Int, Int, Float, Float]:

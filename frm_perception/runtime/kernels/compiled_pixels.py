@@ -15,7 +15,7 @@
 Labels and confidence of every pixel, compiled; :mod:`.arrays` says why the labels are exact.
 
 numba sees when this file changes and compiles again, but not when one that it imports does:
-kernels that call each other lie together.
+kernels that call each other lie together, and numbers that may change are arguments.
 """
 
 from __future__ import annotations
@@ -26,8 +26,6 @@ from frm_perception.labels import IGNORE
 from frm_perception.runtime.kernels.compile import AXIS
 from frm_perception.runtime.kernels.compile import LOGITS
 from frm_perception.runtime.kernels.compile import compiled
-from frm_perception.runtime.kernels.contract import AMBIGUITY
-from frm_perception.runtime.kernels.contract import NEGLIGIBLE
 from frm_perception.runtime.kernels.contract import U8
 from frm_perception.runtime.kernels.sampling import Float
 from frm_perception.runtime.kernels.sampling import Int
@@ -36,11 +34,12 @@ _OPEN = 1
 """Neither of a mask's values: the pixels of a quad have to be looked at."""
 
 
-@compiled(f'float32({LOGITS}, uint8[:, ::1])')
-def find_winners(logits: Float, winners: U8) -> np.float32:
+@compiled(f'float32({LOGITS}, float32, uint8[:, ::1])')
+def find_winners(logits: Float, ambiguity: float, winners: U8) -> float:
     """
     Write the class with the largest logit of every cell, or IGNORE where the second is too close.
 
+    :param ambiguity: :data:`.contract.AMBIGUITY`.
     :param winners: (rows + 2, columns + 2) of the cells that belong to the image; the outermost
         cells are repeated beyond the border.
     :return: how close rounding can bring two classes between cells.
@@ -68,7 +67,7 @@ def find_winners(logits: Float, winners: U8) -> np.float32:
         for j in range(width):
             second[j] = best[j] - second[j]
             winners[i + 1, j + 1] = index[j]
-    close = np.float32(peak.max() * np.float32(AMBIGUITY))
+    close = float(peak.max() * ambiguity)
     for i in range(height):
         for j in range(width):
             if gap[i, j] <= close:
@@ -89,7 +88,7 @@ def _find_agreed(winners: U8, row: int, agreed: U8) -> None:
 
 
 @compiled(f'intp({LOGITS}, float32, intp, intp, intp, intp, intp[::1])')
-def _find_rivals(logits: Float, behind: np.float32, top: int, bottom: int, left: int, right: int,
+def _find_rivals(logits: Float, behind: float, top: int, bottom: int, left: int, right: int,
                  rivals: Int) -> int:
     """
     Write, in ascending order, the classes that come near the largest one between four corners.
@@ -122,7 +121,7 @@ def _interpolate(logits: Float, c: int, top: int, bottom: int, left: int, right:
 
 
 @compiled(f'void({LOGITS}, uint8[:, ::1], float32, {AXIS}, {AXIS}, uint8[:, ::1])')
-def label(logits: Float, winners: U8, close: np.float32, y_interval: Int, y_start: Int, y_end: Int,
+def label(logits: Float, winners: U8, close: float, y_interval: Int, y_start: Int, y_end: Int,
            y_low: Float, y_high: Float, x_interval: Int, x_start: Int, x_end: Int, x_low: Float,
            x_high: Float, labels: U8) -> None:
     height, width = winners.shape[0] - 2, winners.shape[1] - 2
@@ -238,11 +237,11 @@ def _find_sure(logits: Float, winners: U8, classes: U8, least: int, sure: U8) ->
             sure[i, j] = sure[i, j] > least and classes[winners[i + 1, j + 1]] != 0
 
 
-@compiled(f'void({LOGITS}, uint8[:, ::1], {AXIS}, {AXIS}, uint8[:, ::1], uint8[::1], intp, '
-          'uint8[:, ::1])')
-def find_confident(logits: Float, winners: U8, y_interval: Int, y_start: Int, y_end: Int,
-                   y_low: Float, y_high: Float, x_interval: Int, x_start: Int, x_end: Int,
-                   x_low: Float, x_high: Float, labels: U8, classes: U8, least: int,
+@compiled(f'void({LOGITS}, uint8[:, ::1], float32, {AXIS}, {AXIS}, uint8[:, ::1], uint8[::1], '
+          'intp, uint8[:, ::1])')
+def find_confident(logits: Float, winners: U8, behind: float, y_interval: Int, y_start: Int,
+                   y_end: Int, y_low: Float, y_high: Float, x_interval: Int, x_start: Int,
+                   x_end: Int, x_low: Float, x_high: Float, labels: U8, classes: U8, least: int,
                    mask: U8) -> None:
     """
     Write the (H, W) mask of :meth:`.contract.Kernels.confident`.
@@ -251,8 +250,8 @@ def find_confident(logits: Float, winners: U8, y_interval: Int, y_start: Int, y_
     between cells where the same class is confident it is nowhere less so.
 
     :param winners: as :func:`find_winners` writes it.
+    :param behind: a class whose logit is so far behind another one's can be neglected.
     """
-    behind = np.float32(np.log(logits.shape[0] / NEGLIGIBLE))
     height, width = y_start.size - 1, x_start.size - 1
     number, reach = logits.shape[0], (x_end - x_start).max()
     sure = np.empty((height, width), np.uint8)

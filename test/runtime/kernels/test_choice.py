@@ -101,6 +101,13 @@ def test_a_damaged_cache_is_said_and_does_no_harm(tmp_path: Path) -> None:
     assert 'compiled again' in str(problem)
 
 
+def test_a_numba_that_compiles_nothing_is_not_used(tmp_path: Path) -> None:
+    root = installed_read_only(tmp_path / 'installed')
+    name, problem, _ = run(root, NUMBA_DISABLE_JIT='1')
+    assert str(name).startswith('numpy ')
+    assert 'NUMBA_DISABLE_JIT is set' in str(problem)
+
+
 def test_without_numba_numpy_computes_and_it_is_said(tmp_path: Path) -> None:
     root = installed_read_only(tmp_path / 'installed')
     (root / 'numba.py').write_text("raise ImportError('No module named numba')")
