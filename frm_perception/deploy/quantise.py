@@ -117,15 +117,15 @@ class Quantiser:
         forget_types_of_weights(prepared)
         _name_nodes(prepared)
         self._input: ImageInput | None = move_normalisation(prepared)
-        self.layers = _layers(prepared)
-        if not self.layers:
-            raise ValueError('the model has no layer that can be quantised: none of its '
-                             f'operators is one of {", ".join(_LAYERS)}')
         with tempfile.TemporaryDirectory(prefix='frm-quantise-') as folder:
             file = Path(folder) / 'model.onnx'
             file.write_bytes(prepared.SerializeToString())
-            self._ranges = _ranges(file, prepared.graph.input[0].name, batches)
             self._model = load_model_with_shape_infer(file)
+            self.layers = _layers(self._model)
+            if not self.layers:
+                raise ValueError('the model has no layer that can be quantised: none of its '
+                                 f'operators is one of {", ".join(_LAYERS)}')
+            self._ranges = _ranges(file, prepared.graph.input[0].name, batches)
 
     def quantise(self, layers: Collection[Layer]) -> bytes:
         """
@@ -190,7 +190,7 @@ def _layers(model: ModelProto) -> list[Layer]:
 
 
 def _of_no_pixels(model: ModelProto) -> set[str]:
-    """Return the names of nodes that compute with sizes: their results are no float tensors."""
+    """Return the names of nodes that compute with sizes: they have no float for a result."""
     floats = {tensor.name for tensor in (*model.graph.value_info, *model.graph.output)
               if tensor.type.tensor_type.elem_type == onnx.TensorProto.FLOAT}
     return {node.name for node in model.graph.node if floats.isdisjoint(node.output)}

@@ -110,6 +110,7 @@ def test_labels_are_those_of_the_exact_model_where_the_ranges_suit(scheme):
 def test_pixels_themselves_are_exact():
     """An image is 8 bits already: of the tiny network only weights and logits are rounded."""
     quantiser = Quantiser(tiny_model(), SCHEMES['int8'], _batches())
+    assert len(quantiser.layers) == 2
     quantised = quantiser.quantise(quantiser.layers)
     for batch in _batches():
         assert np.array_equal(_run(quantised, batch).argmax(axis=1),
