@@ -37,8 +37,8 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument('--images', type=Path, required=True, metavar='FOLDER',
                         help='the images; sub-folders are not looked into')
     parser.add_argument('--labels', type=Path, required=True, metavar='FOLDER',
-                        help='their labels: PNGs of one channel of 8 bits with class ids, of the '
-                             'same names and sizes')
+                        help='their labels: PNGs with class ids, grey or palette of up to 8 bits, '
+                             'of the same names and sizes')
     add_label_arguments(parser)
     parser.add_argument('--json', type=Path, metavar='FILE',
                         help='also write everything here, with where it comes from')

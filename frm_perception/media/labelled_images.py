@@ -23,6 +23,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from frm_perception.media.label_png import LabelFileError
+from frm_perception.media.label_png import decode_ids
+
 Image = NDArray[np.uint8]
 
 
@@ -56,14 +59,16 @@ class LabelledImage:
         :raises DataError: unreadable, or the two differ in size.
         """
         image = cv2.imread(str(self.image), cv2.IMREAD_COLOR)
-        labels = cv2.imread(str(self.labels), cv2.IMREAD_UNCHANGED)
-        for content, file in ((image, self.image), (labels, self.labels)):
-            if content is None:
-                raise DataError(f'{file}: not a readable image')
-        if labels.ndim != 2 or labels.dtype != np.uint8 or labels.shape != image.shape[:2]:
-            raise DataError(f'{self.labels}: 8-bit class ids of the size of {self.image} '
-                            f'{image.shape[:2]} are needed, not {labels.dtype} {labels.shape}')
-        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8), labels.astype(np.uint8)
+        if image is None:
+            raise DataError(f'{self.image}: not a readable image')
+        try:
+            labels = decode_ids(self.labels.read_bytes())
+        except (OSError, LabelFileError) as error:
+            raise DataError(f'{self.labels}: {error}') from error
+        if labels.shape != image.shape[:2]:
+            raise DataError(f'{self.labels}: ids of the size of {self.image} {image.shape[:2]} '
+                            f'are needed, not {labels.shape}')
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8), labels
 
 
 @dataclass(frozen=True)

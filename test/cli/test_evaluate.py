@@ -220,7 +220,7 @@ def test_everything_wrong_with_the_data_is_said_before_the_first_inference(
             f'{labels / "small.png"}: 160x48 pixels',
             f"{labels / 'ids.png'}: ids [4] are not in label space 'tiny'",
             f'{data / "images" / "broken.png"}: not a readable image',
-            f'{labels / "colour.png"}: 8-bit class ids',
+            f'{labels / "colour.png"}: class ids of up to 8 bits are needed',
             f'{labels / "halved.png"}: not a readable image',
             f'{labels / "c.png"}: not a readable image',
             'a.bmp and a.png'):

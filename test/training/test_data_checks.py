@@ -72,7 +72,7 @@ def test_all_problems_of_all_sources_are_counted_by_kind_and_named(tmp_path):
                  f'{a}/labels/A_0.png: there is no such file', f'{a}/images/A_1.png',
                  f'{a}/images/A_2.png', f'{b}/labels/A_0.png: ids [77]',
                  f'{b}/labels/A_1.png: 24x8 pixels, but {b}/images/A_1.png has 24x16',
-                 f'{b}/labels/A_2.png', 'not uint16', f'{b}/labels/A_3.png', '3 channels',
+                 f'{b}/labels/A_2.png', 'not 16-bit grey', f'{b}/labels/A_3.png', 'not 8-bit RGB',
                  f'{c}/images/A_0.png'):
         assert part in message
 
