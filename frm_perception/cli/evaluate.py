@@ -59,7 +59,8 @@ def run(args: argparse.Namespace) -> int:
             _require_writable(args.json)
         bundle = chosen_bundle(args)
         comparison, known, meaning = chosen_comparison(args, bundle.label_space)
-        images = labelled_folder(args.images, args.labels, known, meaning)
+        images = labelled_folder(args.images, args.labels, known, meaning,
+                                 comparison.informative)
         segmenter = load_segmenter(bundle, args)
     except (ValueError, EngineError, OSError) as error:
         return _fail(error, 2)

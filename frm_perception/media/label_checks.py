@@ -225,7 +225,18 @@ def check(sets: Iterable[LabelledSet], reader: Reader) -> list[Problem]:
                 problems.append(Problem(
                     'wrong size', f'{item.labels}: {label.width}x{label.height} pixels, but '
                     f'{item.image} has {image.width}x{image.height}'))
+        problems += _without_a_wanted_id(one, labels)
     return problems
+
+
+def _without_a_wanted_id(one: LabelledSet, labels: Sequence[Facts | Problem]) -> list[Problem]:
+    facts = [label for label in labels if isinstance(label, Facts)]
+    found = {value for label in facts for value in label.ids}
+    if len(facts) < len(labels) or not facts or any(one.wanted[value] for value in found):
+        return []
+    return [Problem('nothing that counts', f'{one.name}: its {len(facts)} labels have none of the '
+                    f'ids that count here, {_ranges(np.flatnonzero(one.wanted).tolist())}; they '
+                    f'hold {_ranges(sorted(found))}')]
 
 
 def _ranges(values: list[int]) -> str:

@@ -78,6 +78,8 @@ class LabelledSet:
 
     :param name: what messages and progress bars call them.
     :param known: (256,) bool, the ids that their labels may hold; ``meaning`` names what says so.
+    :param wanted: (256,) bool, the ids of which one at least must occur in some of the labels:
+        all others tell nothing.
     :param unlabelled: image files whose labels are not made yet.
     """
 
@@ -85,6 +87,7 @@ class LabelledSet:
     images: Sequence[LabelledImage]
     known: NDArray[np.bool_]
     meaning: str
+    wanted: NDArray[np.bool_]
     unlabelled: Sequence[Path] = ()
 
     def image_files(self) -> list[Path]:

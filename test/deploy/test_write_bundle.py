@@ -16,6 +16,7 @@
 import hashlib
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -385,11 +386,12 @@ def test_pixels_that_no_class_is_known_of_do_not_count(data, half, tmp_path, mon
     _exported(monkeypatch, half)
     more = write_drives(tmp_path / 'more')
     for index in range(2):
-        file = f'{more.labels}/{DRIVES[0]}_{index}.png'
-        labels = LabelledImage(file.replace('labels', 'images'), file).read()[1]
+        name = f'{DRIVES[0]}_{index}.png'
+        file = Path(more.labels) / name
+        labels = LabelledImage(Path(more.images) / name, file).read()[1]
         labels[:, :] = 11 if index else 255
         labels[-1] = CAMVID.classes.index('road')
-        cv2.imwrite(file, labels)
+        cv2.imwrite(str(file), labels)
     config = replace(tiny_config(more, DRIVES[:1]), sources=(replace(data, sequences=DRIVES[1:]),))
     checkpoint = train_tiny(config, tmp_path / 'run', 0)
     accuracy = write_bundle(checkpoint, tmp_path / 'made', COMMAND,
