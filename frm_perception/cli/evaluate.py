@@ -38,8 +38,8 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument('--images', type=Path, required=True, metavar='FOLDER',
                         help='the images; sub-folders are not looked into')
     parser.add_argument('--labels', type=Path, required=True, metavar='FOLDER',
-                        help='their labels: PNGs of one channel of 8 bits with class ids, of the '
-                             'same names and sizes')
+                        help='their labels: PNGs with class ids, grey or palette of up to 8 bits, '
+                             'of the same names and sizes')
     add_label_arguments(parser)
     parser.add_argument('--json', type=Path, metavar='FILE',
                         help='also write everything here, with where it comes from')
@@ -60,7 +60,8 @@ def run(args: argparse.Namespace) -> int:
             _require_writable(args.json)
         bundle = chosen_bundle(args)
         comparison, known, meaning = chosen_comparison(args, bundle.label_space)
-        images = labelled_folder(args.images, args.labels, known, meaning)
+        images = labelled_folder(args.images, args.labels, known, meaning,
+                                 comparison.informative)
         segmenter = load_segmenter(bundle, args, engine_cache(args))
     except (ValueError, EngineError, OSError) as error:
         return _fail(error, 2)

@@ -108,7 +108,7 @@ def _gate_images(args: argparse.Namespace) -> GateImages:
                              'too')
         return GateImages.unlabelled(_frames(args.images, args.topic), str(args.images))
     comparison, known, meaning = chosen_comparison(args, Bundle.load(args.bundle).label_space)
-    items = labelled_folder(args.images, args.labels, known, meaning)
+    items = labelled_folder(args.images, args.labels, known, meaning, comparison.informative)
     return GateImages.labelled(items, comparison, f'{args.images}, labelled')
 
 

@@ -70,12 +70,12 @@ frm segment IMAGE.jpg -o out --model PATH/TO/{name}
 
 ## Recipe
 
-{iterations} iterations{planned} of {batch} images, trained at commit `{commit}` with this
+{iterations} iterations{planned} of {batch} images{in_all}, trained at commit `{commit}` with this
 configuration: saved as `CONFIG.yaml`, `frm train CONFIG.yaml -o RUN` trains it again.
 
 ```yaml
 {config}```
-
+{before}
 Exported at commit `{export_commit}` ({versions}) with
 
 ```sh
@@ -100,6 +100,8 @@ _NOTHING = (
     'was given to the export (`frm export --validated-by`). So there are no figures here: '
     'how accurate this model is was not measured.')
 
+
+_ROLES = {'start': 'Weights to begin with', 'pretrained': 'Pretrained weights'}
 
 _VARIANTS = {
     'fp16': 'Half precision, `fp16.onnx`',
@@ -127,9 +129,8 @@ def card_text(manifest: Mapping[str, Any], pictures: bool) -> str:
         output=manifest['output']['name'], stride=manifest['output']['stride'],
         figures=_figures(manifest), failures=_failures(manifest, pictures),
         data=_data(training), iterations=training['iterations'], planned=_planned(training),
-        batch=training['batch'],
-        commit=training['commit'], config=yaml.safe_dump(
-            training['config'], sort_keys=False, default_flow_style=None, width=95),
+        batch=training['batch'], in_all=_in_all(training), before=_recipes_before(training),
+        commit=training['commit'], config=_as_yaml(training['config']),
         export_commit=export['commit'], command=training['command'],
         versions=', '.join(f'{name} {version}' for name, version in export['versions'].items()),
         licence=training['licence'], seen=_seen(manifest))
@@ -164,6 +165,8 @@ def _figures(manifest: Mapping[str, Any]) -> str:
         parts += [f'### {_title(run)}',
                   _whose(accuracy, run, manifest['training']) + _doubts(accuracy),
                   _table(accuracy), _class_table(accuracy)]
+        if run and run.get('data'):
+            parts += ['The run of these figures learned from', _data_table(run['data'])]
     return '\n\n'.join(parts + _variants(manifest['precisions']))
 
 
@@ -175,8 +178,9 @@ def _whose(accuracy: Mapping[str, Any], run: Mapping[str, Any] | None,
     learned = ', '.join(run['learned_by_this_file'])
     own = f' The file in this bundle learned from {learned}.' if learned else ''
     return (f'These figures are of a run of the same recipe that held out {held_out}.{own} That '
-            f'run took {run["iterations"]} iterations, the file in this bundle '
-            f'{training["iterations"]}{_differing(run)}. Trained at commit `{run["commit"]}`.')
+            f'run took {run["iterations"]} iterations{_in_all(run)}, the file in this bundle '
+            f'{training["iterations"]}{_in_all(training)}{_differing(run)}. Trained at commit '
+            f'`{run["commit"]}`.')
 
 
 def _differing(run: Mapping[str, Any]) -> str:
@@ -257,10 +261,10 @@ def _failures(manifest: Mapping[str, Any], pictures: bool) -> str:
 def _data(training: Mapping[str, Any]) -> str:
     parts = [_data_table(training['data'])]
     start = training['config']['start']
-    if start and not any(run['role'] == 'start' for run in training['learned_from']):
+    if start and not any(run['role'] in _ROLES for run in training['learned_from']):
         parts.append(f'It began with the weights in `{start}`, whose licence is not stated here.')
     for run in training['learned_from']:
-        words = 'Weights to begin with' if run['role'] == 'start' else 'Teacher'
+        words = _ROLES.get(run['role'], run['role'].capitalize())
         if run['data'] is None:
             parts.append(f'{words}: `{run["checkpoint"]}`, which was not there at the export: '
                          'what it learned from is not known here.')
@@ -275,8 +279,36 @@ def _data(training: Mapping[str, Any]) -> str:
 def _data_table(sources: Sequence[Mapping[str, Any]]) -> str:
     rows = [['data', 'images', 'drawn with weight', 'licence']]
     rows += [[source['data'], 'not counted' if source['images'] is None else str(source['images']),
-              f'{source["weight"]:g}', source['licence']] for source in sources]
+              '-' if source['weight'] is None else f'{source["weight"]:g}', source['licence']]
+             for source in sources]
     return markdown_table(rows)
+
+
+def _as_yaml(config: Mapping[str, Any]) -> str:
+    text: str = yaml.safe_dump(config, sort_keys=False, default_flow_style=None, width=95)
+    return text
+
+
+def _in_all(run: Mapping[str, Any]) -> str:
+    """Return the sum with the runs before it; manifests of older programs do not have it."""
+    total = run.get('iterations_in_all')
+    if total in (None, run['iterations']):
+        return ''
+    return f' ({total} with the runs that it began with)'
+
+
+def _recipes_before(training: Mapping[str, Any]) -> str:
+    parts = ['']
+    for run in training['learned_from']:
+        if run.get('config'):
+            parts += [f'{_ROLES.get(run["role"], run["role"].capitalize())}, '
+                      f'`{run["checkpoint"]}`: {run["iterations"]} iterations of '
+                      f'{run["config"]["batch"]} images at commit `{run["commit"]}` with', '',
+                      f'```yaml\n{_as_yaml(run["config"])}```', '']
+        elif run['role'] != 'pretrained':
+            parts += [f'How `{run["checkpoint"]}` ({run["role"]}) was trained is not recorded.',
+                      '']
+    return '\n'.join(parts)
 
 
 def _planned(training: Mapping[str, Any]) -> str:

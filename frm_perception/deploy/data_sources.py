@@ -15,7 +15,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,9 @@ RESEARCH_LICENCES = {
 """Licences by the kind of data; none of them lets everybody do everything."""
 RENDERED_LICENCE = 'Apache-2.0, like the program that draws them'
 NOT_STATED = 'not stated'
+TEACHERS = 'which learned from Cityscapes, and from data that its maker Intel does not name'
+"""What is known of the two public networks that a source without labels takes for teachers."""
+_OF_TEACHERS = 'labels by networks that learned from Cityscapes and from data not named'
 
 
 @dataclass(frozen=True)
@@ -87,13 +90,12 @@ def drive(data: Data, item: LabelledImage) -> tuple[str, str]:
     return where, item.sequence
 
 
-def licence_of_weights(sources: Sequence[DataSource]) -> str:
-    """Say under which licence weights are that learned from those data."""
-    licences = {licence(source.data) for source in sources}
+def licence_of_weights(licences: Set[str]) -> str:
+    """Say under which licence weights are that learned from data of those licences."""
     if not licences.isdisjoint(RESEARCH_LICENCES.values()):
         return ('research use, until they are trained again on data that allow more; '
                 'see the licences of the data')
-    if NOT_STATED in licences:
+    if any(one.startswith(NOT_STATED) for one in licences):
         return 'not stated for all of the data: find out before you use them'
     others = sorted(licences - {RENDERED_LICENCE})
     return f'as the data allow: {", ".join(others)}' if others else 'Apache-2.0'
@@ -103,7 +105,9 @@ def licence(data: Data) -> str:
     """Return the licence that the data come with, as their kind or the configuration tells."""
     if isinstance(data, RenderedData):
         return RENDERED_LICENCE
-    if isinstance(data, (FolderData, UnlabelledData)):
+    if isinstance(data, UnlabelledData):
+        return f'{data.licence or NOT_STATED}; {_OF_TEACHERS}'
+    if isinstance(data, FolderData):
         return data.licence or NOT_STATED
     return RESEARCH_LICENCES.get(data.kind, NOT_STATED)
 
@@ -137,7 +141,7 @@ def _words(data: Data, config: TrainingConfig) -> str:
                 f'{data.first_seed}')
     teachers = ' and '.join(Path(file).name for file in
                             (data.cityscapes_teacher, data.road_teacher))
-    return f'{data.path}, labelled by {teachers} where they agree'
+    return f'{data.path}, labelled by {teachers} where they agree, {TEACHERS}'
 
 
 def _chosen(data: CamVidData | FolderData) -> str:

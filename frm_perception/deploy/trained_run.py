@@ -15,52 +15,30 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
-from dataclasses import asdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from frm_perception.deploy.ancestors import Ancestor
+from frm_perception.deploy.ancestors import ancestors
+from frm_perception.deploy.ancestors import iterations_in_all
 from frm_perception.deploy.data_sources import DataSource
 from frm_perception.deploy.data_sources import data_sources
 from frm_perception.deploy.validation import HeldOutImage
 from frm_perception.deploy.validation import held_out_images
 from frm_perception.labels import LabelSpace
 from frm_perception.networks import SegmentationNetwork
-from frm_perception.runtime.bundle import Bundle
 from frm_perception.runtime.label_space_file import find_label_space
 from frm_perception.training.checkpoint import load_average
-from frm_perception.training.checkpoint import read_checkpoint
 from frm_perception.training.config import TrainingConfig
-from frm_perception.training.config import parse_config
+from frm_perception.training.config import as_plain
 
 SAME_RECIPE = ('network', 'label_space', 'loss', 'augmentation', 'optimiser')
 """Keys of a configuration that runs of one recipe have in common."""
-_NAMED = ('batch', 'precision', 'start', 'seed')
+_NAMED = ('sources', 'iterations', 'batch', 'precision', 'start', 'seed')
 """Keys that may differ, and that the card then names."""
-
-
-@dataclass(frozen=True)
-class Ancestor:
-    """
-    A run that another one began with or learned from.
-
-    :param role: 'start' or 'teacher'.
-    :param checkpoint: its file, or the folder of the bundle that it was exported to.
-    :param sources: what it was trained on; None where its checkpoint is not there any more.
-    """
-
-    role: str
-    checkpoint: Path
-    sources: list[DataSource] | None
-
-    def manifest(self) -> dict[str, Any]:
-        """Return what the manifest says of it."""
-        data = None if self.sources is None else [item.manifest() for item in self.sources]
-        return {'role': self.role, 'checkpoint': str(self.checkpoint), 'data': data}
 
 
 @dataclass(frozen=True)
@@ -94,16 +72,21 @@ class TrainedRun:
         space = find_label_space(config.label_space)
         return cls(checkpoint, network, config, state['iteration'], state['commit'],
                    held_out_images(config, space), data_sources(config),
-                   list(_ancestors(config, {checkpoint.resolve()})))
+                   ancestors(config, checkpoint))
 
     @property
     def space(self) -> LabelSpace:
         """What its network tells apart."""
         return find_label_space(self.config.label_space)
 
+    @property
+    def iterations_in_all(self) -> int | None:
+        """With those of the runs that it began with; None where one of them is not known."""
+        return iterations_in_all(self.iteration, self.ancestors)
+
     def doubts(self) -> dict[str, Any]:
         """Return, for the manifest, what makes its held-out images less than unseen roads."""
-        before = {file for ancestor in self.ancestors for source in ancestor.sources or ()
+        before = {file for ancestor in self.ancestors for source in ancestor.sources
                   for file in source.files()}
         return {
             'partly_trained_on': self.learned_from(self.held_out),
@@ -143,32 +126,6 @@ class TrainedRun:
         """Return what else sets a run of the same recipe apart."""
         return [key for key in _NAMED
                 if getattr(self.config, key) != getattr(other.config, key)]
-
-
-def as_plain(config: TrainingConfig) -> dict[str, Any]:
-    """Return a configuration, defaults and all, as YAML has it: with lists, without tuples."""
-    plain: dict[str, Any] = json.loads(json.dumps(asdict(config)))
-    return plain
-
-
-def _ancestors(config: TrainingConfig, known: set[Path]) -> Iterator[Ancestor]:
-    distillation = config.loss.distillation
-    for role, name in (('start', config.start),
-                       ('teacher', distillation.teacher if distillation else '')):
-        file = Path(name)
-        if not name or file.suffix == '.tflite' or file.resolve() in known:
-            continue
-        known.add(file.resolve())
-        if not file.exists():
-            yield Ancestor(role, file, None)
-            continue
-        before = _config_of_bundle(file) if file.is_dir() else read_checkpoint(file)[0]
-        yield Ancestor(role, file, data_sources(before))
-        yield from _ancestors(before, known)
-
-
-def _config_of_bundle(folder: Path) -> TrainingConfig:
-    return parse_config(Bundle.load(folder).training.get('config'), str(folder))
 
 
 def _flat(content: Mapping[str, Any], before: str = '') -> dict[str, Any]:

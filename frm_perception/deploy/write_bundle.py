@@ -32,6 +32,7 @@ from frm_perception.deploy.bundle_files import PICTURES
 from frm_perception.deploy.bundle_files import entries
 from frm_perception.deploy.bundle_files import write_folder
 from frm_perception.deploy.card import card_text
+from frm_perception.deploy.data_sources import licence
 from frm_perception.deploy.data_sources import licence_of_weights
 from frm_perception.deploy.export import export_onnx
 from frm_perception.deploy.failures import RANKED_BY
@@ -43,7 +44,6 @@ from frm_perception.deploy.half_precision import to_half
 from frm_perception.deploy.half_precision import with_rounded_results
 from frm_perception.deploy.half_precision import with_stored_halves
 from frm_perception.deploy.trained_run import TrainedRun
-from frm_perception.deploy.trained_run import as_plain
 from frm_perception.deploy.validation import HeldOutImage
 from frm_perception.deploy.validation import Measurement
 from frm_perception.deploy.validation import measure
@@ -57,6 +57,7 @@ from frm_perception.runtime.bundle import FORMAT
 from frm_perception.runtime.bundle import MANIFEST
 from frm_perception.runtime.bundle import InputSpec
 from frm_perception.training.augmentation import PADDING
+from frm_perception.training.config import as_plain
 
 DEFAULT_SIZE = (384, 640)
 MAX_SIZE = (1088, 2048)
@@ -236,7 +237,9 @@ def _measure_other(folder: Path, other: TrainedRun, spec: InputSpec,
 
 def _validation(run: TrainedRun, other: TrainedRun, measured: Measurement) -> dict[str, Any]:
     return {'checkpoint': str(other.checkpoint), 'iterations': other.iteration,
-            'commit': other.commit, 'held_out': list(measured.figures['sequences']),
+            'iterations_in_all': other.iterations_in_all, 'commit': other.commit,
+            'data': [source.manifest() for source in other.sources],
+            'held_out': list(measured.figures['sequences']),
             'learned_by_this_file': run.learned_from(other.held_out),
             'differs_in': run.differs_in(other),
             'accuracy': {**measured.figures, **other.doubts()}}
@@ -259,8 +262,8 @@ def _write_jpeg(file: Path, picture: Image) -> None:
 def _manifest(name: str, run: TrainedRun, spec: InputSpec, command: str) -> dict[str, Any]:
     """Return the manifest, still without what was measured."""
     network, space = network_spec(run.config.network), run.space
-    learned_from = [*run.sources, *(source for ancestor in run.ancestors
-                                    for source in ancestor.sources or ())]
+    licences = {licence(source.data) for source in run.sources}.union(
+        *(ancestor.licences() for ancestor in run.ancestors))
     origin = provenance(_VERSIONS)
     return {
         'format': FORMAT,
@@ -279,10 +282,11 @@ def _manifest(name: str, run: TrainedRun, spec: InputSpec, command: str) -> dict
         'output': {'name': 'logits', 'stride': run.network.head.stride},
         'precisions': {},
         'training': {
-            'iterations': run.iteration, 'batch': run.config.batch,
+            'iterations': run.iteration, 'iterations_in_all': run.iterations_in_all,
+            'batch': run.config.batch,
             'data': [source.manifest() for source in run.sources],
             'learned_from': [ancestor.manifest() for ancestor in run.ancestors],
-            'licence': licence_of_weights(learned_from),
+            'licence': licence_of_weights(licences),
             'commit': run.commit, 'command': command,
             'export': {'commit': origin['commit'], 'versions': origin['versions']},
             'config': as_plain(run.config), 'validation': []},

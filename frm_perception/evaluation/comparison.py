@@ -55,6 +55,13 @@ class Comparison:
     only_in_data: tuple[str, ...] = ()
     drivable_alone: bool = False
 
+    @property
+    def informative(self) -> NDArray[np.bool_]:
+        """(256,) the data's ids of which one at least must occur, or there is no figure."""
+        if self.drivable_alone:
+            return self.drivable_target == DRIVABLE_CLASSES.index('drivable')
+        return (self.target_table != IGNORE) | (self.drivable_target != IGNORE)
+
     @classmethod
     def between(cls, model: LabelSpace, data: LabelSpace) -> Comparison:
         """

@@ -29,16 +29,17 @@ from frm_perception.media.labelled_images import LabelledImage
 from frm_perception.media.labelled_images import LabelledSet
 
 
-def labelled_folder(images: Path, labels: Path, known: NDArray[np.bool_], meaning: str
-                    ) -> list[LabelledImage]:
+def labelled_folder(images: Path, labels: Path, known: NDArray[np.bool_], meaning: str,
+                    wanted: NDArray[np.bool_]) -> list[LabelledImage]:
     """
     Return every image of a folder with its labels: the PNG of the same name in another folder.
 
     All are read once, so that whatever is wrong with any of them is said now.
 
     :param known: (256,) the ids that the labels may hold; ``meaning`` names what says so.
+    :param wanted: (256,) the ids of which one at least must occur, see :class:`LabelledSet`.
     :raises ValueError: no images, labels missing, files that cannot be read or differ in size,
-        ids that are not known; all counted, the first ones named.
+        ids that are not known, none that is wanted; all counted, the first ones named.
     """
     for folder in (images, labels):
         if not folder.is_dir():
@@ -51,5 +52,6 @@ def labelled_folder(images: Path, labels: Path, known: NDArray[np.bool_], meanin
             problems.append(Problem('same name', f'{first.name} and {file.name} in {images} '
                                     'would share their labels'))
     found = [LabelledImage(file, labels / f'{stem}.png') for stem, file in by_name.items()]
-    refuse(problems + check([LabelledSet(str(images), found, known, meaning)], Reader(None)))
+    whole = LabelledSet(str(images), found, known, meaning, wanted)
+    refuse(problems + check([whole], Reader(None)))
     return found

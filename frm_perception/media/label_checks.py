@@ -31,12 +31,15 @@ import numpy as np
 from tqdm import tqdm
 
 from frm_perception.media.files import replacing
+from frm_perception.media.label_png import LabelFileError
+from frm_perception.media.label_png import decode_ids
 from frm_perception.media.labelled_images import DataError
+from frm_perception.media.labelled_images import Image
 from frm_perception.media.labelled_images import LabelledSet
 
 _NAMED = 20  # problems, in one message
 _SAVE_EVERY = 1000  # files
-_FORMAT = 1
+_FORMAT = 2
 
 Kind = Literal['image', 'labels']
 
@@ -106,17 +109,19 @@ class Reader:
         found = {job: self._recall(job) for job in files}
         new = [job for job, facts in found.items() if facts is None]
         if new:
+            pool = ThreadPool(len(os.sched_getaffinity(0)))
             try:
-                with ThreadPool(len(os.sched_getaffinity(0))) as pool:
-                    results = tqdm(pool.imap(_read, new, chunksize=4), f'checking {title}',
-                                   total=len(new), unit='file')
-                    for number, (job, (stamp, result)) in enumerate(zip(new, results), 1):
-                        found[job] = result
-                        self._remember(job, stamp, result)
-                        if number % _SAVE_EVERY == 0:
-                            self._save()
+                results = tqdm(pool.imap(_read, new, chunksize=4), f'checking {title}',
+                               total=len(new), unit='file')
+                for number, (job, (stamp, result)) in enumerate(zip(new, results), 1):
+                    found[job] = result
+                    self._remember(job, stamp, result)
+                    if number % _SAVE_EVERY == 0:
+                        self._save()
             finally:
                 self._save()
+                pool.terminate()
+                pool.join()  # nothing reads on once this has ended
         return [facts for facts in map(found.get, files) if facts is not None]
 
     def digest(self, image: Path) -> str | None:
@@ -173,29 +178,28 @@ def _read(job: tuple[Kind, Path]) -> tuple[list[int], Facts | Problem]:
     stamp = _stamp(file)  # before reading: a file that changes meanwhile is read again next time
     if not stamp:
         return stamp, Problem(f'{kind} missing', f'{file}: there is no such file')
+    ids: tuple[int, ...] = ()
     try:
         data = file.read_bytes()
-        flags = cv2.IMREAD_COLOR if kind == 'image' else cv2.IMREAD_UNCHANGED
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+        pixels = decode_ids(data) if kind == 'labels' else _decode_image(data)
+    except LabelFileError as error:
+        return stamp, Problem(error.kind, f'{file}: {error}')
     except (OSError, cv2.error):
         pixels = None
     if pixels is None:
         return stamp, Problem('unreadable', f'{file}: not a readable image')
-    ids: tuple[int, ...] = ()
     if kind == 'labels':
-        if pixels.ndim != 2 or pixels.dtype != np.uint8:
-            return stamp, Problem('not 8-bit ids', f'{file}: 8-bit class ids in one channel are '
-                                  f'needed, not {_form(pixels)}')
         counts = cv2.calcHist([pixels], [0], None, [256], [0, 256])
         ids = tuple(np.flatnonzero(counts).tolist())
     digest = hashlib.blake2b(data, digest_size=16).hexdigest()
     return stamp, Facts(pixels.shape[0], pixels.shape[1], digest, ids)
 
 
-def _form(pixels: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> str:
-    if pixels.ndim == 2:
-        return str(pixels.dtype)
-    return f'{pixels.shape[2]} channels of {pixels.dtype}, such as colours or a palette are'
+def _decode_image(data: bytes) -> Image | None:
+    image: Image | None = (
+        cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)  # type: ignore[assignment]
+        if data else None)
+    return image
 
 
 def check(sets: Iterable[LabelledSet], reader: Reader) -> list[Problem]:
@@ -221,7 +225,18 @@ def check(sets: Iterable[LabelledSet], reader: Reader) -> list[Problem]:
                 problems.append(Problem(
                     'wrong size', f'{item.labels}: {label.width}x{label.height} pixels, but '
                     f'{item.image} has {image.width}x{image.height}'))
+        problems += _without_a_wanted_id(one, labels)
     return problems
+
+
+def _without_a_wanted_id(one: LabelledSet, labels: Sequence[Facts | Problem]) -> list[Problem]:
+    facts = [label for label in labels if isinstance(label, Facts)]
+    found = {value for label in facts for value in label.ids}
+    if len(facts) < len(labels) or not facts or any(one.wanted[value] for value in found):
+        return []
+    return [Problem('nothing that counts', f'{one.name}: its {len(facts)} labels have none of the '
+                    f'ids that count here, {_ranges(np.flatnonzero(one.wanted).tolist())}; they '
+                    f'hold {_ranges(sorted(found))}')]
 
 
 def _ranges(values: list[int]) -> str:

@@ -23,6 +23,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from frm_perception.media.label_png import LabelFileError
+from frm_perception.media.label_png import decode_ids
+
 Image = NDArray[np.uint8]
 
 
@@ -56,14 +59,16 @@ class LabelledImage:
         :raises DataError: unreadable, or the two differ in size.
         """
         image = cv2.imread(str(self.image), cv2.IMREAD_COLOR)
-        labels = cv2.imread(str(self.labels), cv2.IMREAD_UNCHANGED)
-        for content, file in ((image, self.image), (labels, self.labels)):
-            if content is None:
-                raise DataError(f'{file}: not a readable image')
-        if labels.ndim != 2 or labels.dtype != np.uint8 or labels.shape != image.shape[:2]:
-            raise DataError(f'{self.labels}: 8-bit class ids of the size of {self.image} '
-                            f'{image.shape[:2]} are needed, not {labels.dtype} {labels.shape}')
-        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8), labels.astype(np.uint8)
+        if image is None:
+            raise DataError(f'{self.image}: not a readable image')
+        try:
+            labels = decode_ids(self.labels.read_bytes())
+        except (OSError, LabelFileError) as error:
+            raise DataError(f'{self.labels}: {error}') from error
+        if labels.shape != image.shape[:2]:
+            raise DataError(f'{self.labels}: ids of the size of {self.image} {image.shape[:2]} '
+                            f'are needed, not {labels.shape}')
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8), labels
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,8 @@ class LabelledSet:
 
     :param name: what messages and progress bars call them.
     :param known: (256,) bool, the ids that their labels may hold; ``meaning`` names what says so.
+    :param wanted: (256,) bool, the ids of which one at least must occur in some of the labels:
+        all others tell nothing.
     :param unlabelled: image files whose labels are not made yet.
     """
 
@@ -80,6 +87,7 @@ class LabelledSet:
     images: Sequence[LabelledImage]
     known: NDArray[np.bool_]
     meaning: str
+    wanted: NDArray[np.bool_]
     unlabelled: Sequence[Path] = ()
 
     def image_files(self) -> list[Path]:

@@ -49,6 +49,7 @@ from frm_perception.training.ablation_report import T_QUANTILES
 from frm_perception.training.ablation_report import compare
 from frm_perception.training.config import TrainingConfig
 from frm_perception.training.config import parse_config
+from frm_perception.training.journal import EVALUATED
 from frm_perception.training.loop import Run
 
 _PACKAGES = ('torch', 'numpy', 'opencv-python-headless')
@@ -225,7 +226,7 @@ def _train(variant: Variant, config: TrainingConfig, folder: Path, cache: Path) 
     iou = {name: measured[f'held_out_{name}'] for name in run.space.classes}
     result = {
         'variant': variant.name, 'seed': config.seed, 'iterations': run.iteration,
-        'mean_iou': measured['held_out_mean_iou'],
+        'mean_iou': measured[EVALUATED],
         # A class that neither labels nor predictions have is not a number.
         'iou': {name: value if value == value else None for name, value in iou.items()},
         # How long a run took that was interrupted, nobody knows.
@@ -236,14 +237,12 @@ def _train(variant: Variant, config: TrainingConfig, folder: Path, cache: Path) 
 
 
 def _measured(run: Run) -> dict[str, float]:
-    """Return what the run logged at its end; a kill may have come before it."""
-    log = run.folder / 'log.jsonl'
-    lines = log.read_text(encoding='utf-8').splitlines() if log.exists() else []
-    for entry in map(json.loads, reversed(lines)):
-        if entry['iteration'] == run.iteration and 'held_out_mean_iou' in entry:
-            measured: dict[str, float] = entry
-            return measured
-    return run.evaluate()
+    """Return the held-out figures that the run logged at its end."""
+    lines = (run.folder / 'log.jsonl').read_text(encoding='utf-8').splitlines()
+    measured: dict[str, float] = next(
+        entry for entry in map(json.loads, reversed(lines))
+        if entry['iteration'] == run.iteration and EVALUATED in entry)
+    return measured
 
 
 def _results(ablation: Ablation, costs: Mapping[str, Cost], runs: Sequence[dict[str, Any]],

@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from dataclasses import dataclass
 from dataclasses import field
 from pathlib import Path
@@ -304,6 +305,12 @@ def parse_config(content: Any, where: str) -> TrainingConfig:
         raise ValueError(f'{where}: sources: every weight must be positive; leave a source out '
                          'by removing it')
     return config
+
+
+def as_plain(config: TrainingConfig) -> dict[str, Any]:
+    """Return a configuration, defaults and all, as YAML has it: with lists, without tuples."""
+    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
+    return plain
 
 
 def _parse(kind: Any, value: Any, where: str) -> Any:

@@ -16,15 +16,22 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Iterable
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import torch
 from tensorboardX import SummaryWriter
 from torch import Tensor
 from tqdm import tqdm
 
+from frm_perception.media.files import replacing
+
+EVALUATED = 'held_out_mean_iou'
+"""What an entry of the log has that tells of an evaluation."""
 _MEMORY = 0.98
 """What a step leaves of the weight of those before it, in the running mean IoU."""
 
@@ -57,9 +64,33 @@ class RunningIoU:
         return float((hits / union)[union > 0].mean())
 
 
+def _cut(file: Path, iteration: int) -> list[dict[str, Any]]:
+    """Drop what is beyond an iteration, and a last line that was cut off; return the rest."""
+    lines = file.read_text().splitlines(keepends=True) if file.exists() else []
+    kept, entries = [], []
+    for line in lines:
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if entry['iteration'] <= iteration:
+            kept.append(line)
+            entries.append(entry)
+    if kept != lines:
+        with replacing(file) as partial:
+            partial.write_text(''.join(kept))
+    return entries
+
+
+def _last_evaluation(entries: Iterable[Mapping[str, Any]]) -> int:
+    return max((entry['iteration'] for entry in entries if EVALUATED in entry), default=0)
+
+
 class Journal:
     """
     Progress on the terminal, ``log.jsonl`` and TensorBoard's event files in a run's folder.
+
+    What a run logged beyond the iteration that it goes on from is dropped: it will come again.
 
     :param iteration: where the run goes on.
     :param quiet: write nothing: another process of the run does.
@@ -70,9 +101,11 @@ class Journal:
 
     def __init__(self, folder: Path, iteration: int, iterations: int, quiet: bool) -> None:
         self._file = folder / 'log.jsonl'
-        self._quiet = quiet
-        self._events = None if quiet else SummaryWriter(
-            str(folder / 'tensorboard'), purge_step=iteration)
+        self._evaluated = 0
+        self._events: SummaryWriter | None = None
+        if not quiet:
+            self._evaluated = _last_evaluation(_cut(self._file, iteration))
+            self._events = SummaryWriter(str(folder / 'tensorboard'), purge_step=iteration + 1)
         self._bar = tqdm(desc='training', total=iterations, initial=iteration, unit='it',
                          disable=quiet)
 
@@ -84,13 +117,20 @@ class Journal:
         if iteration % self.every == 0:
             self.log(iteration, {'loss': total, **losses, 'mean_iou': mean_iou})
 
+    def lacks_evaluation(self, iteration: int) -> bool:
+        """Tell whether an iteration's held-out figures are not in the log; a quiet one never."""
+        return self._events is not None and self._evaluated < iteration
+
     def log(self, iteration: int, values: Mapping[str, float]) -> None:
-        """Log values of an iteration."""
+        """Log values of an iteration; those of classes that did not occur, NaN, as null."""
         if self._events is None:
             return
+        known = {name: value for name, value in values.items() if math.isfinite(value)}
+        entry = {'iteration': iteration, **values, **{
+            name: None for name in values if name not in known}}
         with self._file.open('a') as file:
-            file.write(json.dumps({'iteration': iteration, **values}) + '\n')
-        for name, value in values.items():
+            file.write(json.dumps(entry, allow_nan=False) + '\n')
+        for name, value in known.items():
             self._events.add_scalar(name, value, iteration)
 
     def __enter__(self) -> Journal:

@@ -54,6 +54,7 @@ from frm_perception.training.config import TrainingConfig
 from frm_perception.training.data import Samples
 from frm_perception.training.data import collect
 from frm_perception.training.data import held_out_sources
+from frm_perception.training.journal import EVALUATED
 from frm_perception.training.journal import Journal
 from frm_perception.training.journal import RunningIoU
 from frm_perception.training.objective import Objective
@@ -182,6 +183,10 @@ class Run:
         running = RunningIoU(len(self.space.classes))
         with StopRequest() as stop, Journal(self.folder, self.iteration, config.iterations,
                                             quiet=processes.rank() > 0) as journal:
+            if self._is_evaluated_now() and processes.any_of_them(
+                    journal.lacks_evaluation(self.iteration)):
+                # The run was ended after the checkpoint and before these figures.
+                journal.log(self.iteration, self.evaluate())
             for images, labels in self._batches():
                 losses, predicted = self.step(images, labels)
                 running.update(predicted, labels.to(self.device))
@@ -192,8 +197,13 @@ class Run:
                     self.save()
                 if stopping and not last:
                     raise KeyboardInterrupt
-                if last or self.iteration % config.evaluate_every == 0:
+                if self._is_evaluated_now():
                     journal.log(self.iteration, self.evaluate())
+
+    def _is_evaluated_now(self) -> bool:
+        last = self.iteration == self.config.iterations
+        due = last or self.iteration % self.config.evaluate_every == 0
+        return bool(self.held_out) and self.iteration > 0 and due
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         config = self.config
@@ -252,9 +262,7 @@ class Run:
                     mean.copy_(value)
 
     def evaluate(self) -> dict[str, float]:
-        """Measure the averaged network on the held-out images; empty where there are none."""
-        if not self.held_out:
-            return {}
+        """Measure the averaged network on the held-out images."""
         classes = self.space.classes
         matrix = ConfusionMatrix(classes)
         items = [(source.table, item) for source in self.held_out for item in source.images]
@@ -271,7 +279,7 @@ class Run:
             distributed.all_reduce(counts)
             matrix.counts = counts.cpu().numpy()
         iou = dict(zip(classes, matrix.iou().tolist(), strict=True))
-        return {'held_out_mean_iou': matrix.mean_iou(),
+        return {EVALUATED: matrix.mean_iou(),
                 **{f'held_out_{name}': value for name, value in iou.items()}}
 
     def _predict(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -152,6 +152,22 @@ def test_labels_that_only_tell_drivable(evaluate: Callable[..., int], data: Path
     assert found['data']['drivable_ids'] == [0] and found['data']['ignore_ids'] == [255]
 
 
+def test_drivable_ids_that_no_label_has_are_refused_with_those_that_occur(
+        evaluate: Callable[..., int], data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate('--drivable-ids', 7, 9, space=None) == 2
+    said = capsys.readouterr().err
+    assert 'labels have none of the ids that count here, 7, 9; they hold 0..1, 3, 255' in said
+    assert not (data / 'out' / 'result.json').exists()
+
+
+def test_labels_that_are_all_void_are_refused(
+        evaluate: Callable[..., int], data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for file in (data / 'labels').iterdir():
+        write_image(file, np.full((96, 160), VOID, np.uint8))
+    assert evaluate() == 2
+    assert 'nothing that counts: 1' in capsys.readouterr().err
+
+
 def test_a_label_space_beside_drivable_ids_is_said_to_be_of_no_use(
         evaluate: Callable[..., int], data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate('--drivable-ids', ROAD) == 0
@@ -220,7 +236,7 @@ def test_everything_wrong_with_the_data_is_said_before_the_first_inference(
             f'{labels / "small.png"}: 160x48 pixels',
             f"{labels / 'ids.png'}: ids [4] are not in label space 'tiny'",
             f'{data / "images" / "broken.png"}: not a readable image',
-            f'{labels / "colour.png"}: 8-bit class ids',
+            f'{labels / "colour.png"}: class ids of up to 8 bits are needed',
             f'{labels / "halved.png"}: not a readable image',
             f'{labels / "c.png"}: not a readable image',
             'a.bmp and a.png'):

@@ -14,16 +14,18 @@
 """The card says what the manifest says, in words, and claims nothing else."""
 
 import re
+from dataclasses import replace
 
 import pytest
 import yaml
 
 pytest.importorskip('torch', reason='the card describes the networks: requirements/train.txt')
 
+from frm_perception.deploy.ancestors import IMAGENET  # noqa: E402
 from frm_perception.deploy.card import card_text  # noqa: E402
 from frm_perception.deploy.data_sources import DataSource  # noqa: E402
+from frm_perception.deploy.data_sources import licence  # noqa: E402
 from frm_perception.deploy.data_sources import licence_of_weights  # noqa: E402
-from frm_perception.deploy.trained_run import as_plain  # noqa: E402
 from frm_perception.labels import CAMVID  # noqa: E402
 from frm_perception.training.config import BDD100KData  # noqa: E402
 from frm_perception.training.config import CamVidData  # noqa: E402
@@ -32,6 +34,7 @@ from frm_perception.training.config import FolderData  # noqa: E402
 from frm_perception.training.config import RenderedData  # noqa: E402
 from frm_perception.training.config import TrainingConfig  # noqa: E402
 from frm_perception.training.config import UnlabelledData  # noqa: E402
+from frm_perception.training.config import as_plain  # noqa: E402
 
 DATA = (CamVidData('data/camvid', without=('0006R0',)), CityscapesData('data/cityscapes'),
         BDD100KData('data/bdd'), FolderData('mine/images', 'mine/labels'),
@@ -83,7 +86,8 @@ def _manifest(own=None, others=(), variants=None, **training):
                        **{name: {'accuracy': its} for name, its in (variants or {}).items()}},
         'training': {
             'iterations': 3000, 'batch': 8, 'data': [source.manifest() for source in sources],
-            'learned_from': [], 'licence': licence_of_weights(sources), 'commit': 'beef',
+            'learned_from': [], 'commit': 'beef',
+            'licence': licence_of_weights({licence(data) for data in DATA}),
             'command': 'frm export runs/whole/checkpoint.pt -o models/roads',
             'export': {'commit': 'f00d', 'versions': {'torch': '2.13.0'}},
             'config': as_plain(CONFIG), 'validation': list(others), **training}}
@@ -170,27 +174,26 @@ def test_the_classes_it_is_worst_at_are_named_by_their_figures():
     assert '](failures.jpg)' in failures
 
 
-@pytest.mark.parametrize(('name', 'licence'), [
+@pytest.mark.parametrize(('name', 'terms'), [
     ('CamVid, train, without 0006R0', 'CC BY-NC 4.0'), ('Cityscapes, train', 'non-commercial'),
     ('BDD100K, semantic segmentation, train', 'research and not-for-profit'),
     ('mine/images, labelled with camvid', 'not stated'),
     ('150 rendered drives, 6 frames each', 'Apache-2.0'),
     ('drive.mp4, labelled by city.tflite and road.xml', 'not stated'),
     ('theirs/images, labelled with camvid', 'MIT')])
-def test_all_data_are_listed_with_counts_and_licences(name, licence):
+def test_all_data_are_listed_with_counts_and_licences(name, terms):
     (row,) = [line for line in _section(card_text(_manifest(), False), 'What it learned from')
               .splitlines() if line.startswith(f'| {name}')]
-    assert licence in row
+    assert terms in row
     assert '| 367 ' in row
 
 
-@pytest.mark.parametrize(('kinds', 'licence'), [
+@pytest.mark.parametrize(('kinds', 'weights'), [
     ((0, 4), 'research use'), ((1, 3), 'research use'), ((2,), 'research use'),
     ((3, 4), 'not stated'), ((5, 6), 'not stated'), ((4,), 'Apache-2.0'),
     ((4, 6), 'as the data allow: MIT')])
-def test_weights_are_as_free_as_the_least_free_data(kinds, licence):
-    sources = [DataSource(CONFIG, DATA[kind], 1, []) for kind in kinds]
-    assert licence_of_weights(sources).startswith(licence)
+def test_weights_are_as_free_as_the_least_free_data(kinds, weights):
+    assert licence_of_weights({licence(DATA[kind]) for kind in kinds}).startswith(weights)
 
 
 def test_the_runs_before_it_are_told_with_their_data():
@@ -203,6 +206,28 @@ def test_the_runs_before_it_are_told_with_their_data():
     assert 'Weights to begin with: `runs/before.pt`' in before
     assert '| 12 ' in before
     assert 'not known' in gone
+
+
+def test_the_recipes_of_the_runs_before_it_and_their_sum_are_told():
+    before = as_plain(replace(CONFIG, iterations=1700, batch=4))
+    run = {'role': 'start', 'checkpoint': 'runs/before.pt', 'data': [], 'iterations': 1700,
+           'commit': 'cafe', 'config': before}
+    pretrained = {'role': 'pretrained', 'checkpoint': 'net.tflite', 'data': [IMAGENET]}
+    gone = {'role': 'start', 'checkpoint': 'runs/gone.pt', 'data': None}
+    card = card_text(_manifest(
+        others=[_other(iterations_in_all=1900, data=[IMAGENET])],
+        learned_from=[run, pretrained, gone], iterations_in_all=4700), False)
+    recipe = _section(card, 'Recipe')
+    assert '3000 iterations of 8 images (4700 with the runs that it began with)' in recipe
+    assert '`runs/before.pt`: 1700 iterations of 4 images at commit `cafe` with' in recipe
+    blocks = [yaml.safe_load(part.partition('```')[0]) for part in recipe.split('```yaml\n')[1:]]
+    assert blocks == [as_plain(CONFIG), before]
+    assert 'How `runs/gone.pt` (start) was trained is not recorded' in recipe
+    assert 'ImageNet' in _section(card, 'What it learned from')
+    assert 'Pretrained weights: `net.tflite`' in card
+    figures = _section(card, 'Figures')
+    assert '1600 iterations (1900 with the runs that it began with), the file in' in figures
+    assert 'The run of these figures learned from\n\n| data' in figures
 
 
 def test_doubts_about_the_held_out_images_stand_beside_the_figures():

@@ -16,6 +16,7 @@
 import hashlib
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -219,7 +220,9 @@ def test_figures_of_another_run_are_never_those_of_the_file(validated, held, hal
     assert (manifest['training']['iterations'], other['iterations']) == (2, 1)
     assert other['held_out'] == list(DRIVES[:2])
     assert other['learned_by_this_file'] == list(DRIVES[:2])
-    assert other['differs_in'] == ['seed']
+    assert other['differs_in'] == ['sources', 'seed']
+    assert [source['images'] for source in other['data']] == [2]
+    assert (manifest['training']['iterations_in_all'], other['iterations_in_all']) == (2, 1)
     # Its own export was measured on the same images, at the same size.
     assert other['accuracy'] == half[1]['precisions']['fp32']['accuracy']
     Bundle.load(folder)
@@ -291,6 +294,8 @@ def test_images_that_the_start_was_trained_on_are_counted_as_seen(
     (start,) = manifest['training']['learned_from']
     assert (start['role'], start['checkpoint']) == ('start', str(whole))
     assert [source['images'] for source in start['data']] == [6, 2]
+    assert (start['iterations'], start['config']['seed']) == (2, 3)
+    assert manifest['training']['iterations_in_all'] == 2
     assert '2 of the 2 images were not unseen' in (tmp_path / 'made' / 'README.md').read_text()
 
 
@@ -385,11 +390,12 @@ def test_pixels_that_no_class_is_known_of_do_not_count(data, half, tmp_path, mon
     _exported(monkeypatch, half)
     more = write_drives(tmp_path / 'more')
     for index in range(2):
-        file = f'{more.labels}/{DRIVES[0]}_{index}.png'
-        labels = LabelledImage(file.replace('labels', 'images'), file).read()[1]
+        name = f'{DRIVES[0]}_{index}.png'
+        file = Path(more.labels) / name
+        labels = LabelledImage(Path(more.images) / name, file).read()[1]
         labels[:, :] = 11 if index else 255
         labels[-1] = CAMVID.classes.index('road')
-        cv2.imwrite(file, labels)
+        cv2.imwrite(str(file), labels)
     config = replace(tiny_config(more, DRIVES[:1]), sources=(replace(data, sequences=DRIVES[1:]),))
     checkpoint = train_tiny(config, tmp_path / 'run', 0)
     accuracy = write_bundle(checkpoint, tmp_path / 'made', COMMAND,

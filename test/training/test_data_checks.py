@@ -72,9 +72,23 @@ def test_all_problems_of_all_sources_are_counted_by_kind_and_named(tmp_path):
                  f'{a}/labels/A_0.png: there is no such file', f'{a}/images/A_1.png',
                  f'{a}/images/A_2.png', f'{b}/labels/A_0.png: ids [77]',
                  f'{b}/labels/A_1.png: 24x8 pixels, but {b}/images/A_1.png has 24x16',
-                 f'{b}/labels/A_2.png', 'not uint16', f'{b}/labels/A_3.png', '3 channels',
+                 f'{b}/labels/A_2.png', 'not 16-bit grey', f'{b}/labels/A_3.png', 'not 8-bit RGB',
                  f'{c}/images/A_0.png'):
         assert part in message
+
+
+@pytest.mark.parametrize('value', [11, 255])
+def test_sources_without_a_pixel_to_learn_or_to_measure_are_named(tmp_path, value):
+    good, void, measured = (_folder(tmp_path / name, 2, seed) for seed, name in enumerate('abc'))
+    for name in 'bc':
+        for index in range(2):
+            _labels(tmp_path / name, index, np.full((16, 24), value, np.uint8))
+    with pytest.raises(DataError, match='nothing that counts: 2') as error:
+        collect(_config(good, void, held_out=(measured,)), CAMVID, tmp_path / 'cache')
+    for data in (void, measured):
+        assert (f'{data.images}: its 2 labels have none of the ids that count here, 0..10; they '
+                f'hold {value}') in str(error.value)
+    assert good.images not in str(error.value)
 
 
 def test_only_the_first_problems_are_named_and_the_others_counted(tmp_path):

@@ -208,6 +208,34 @@ def test_an_interruption_after_the_last_step_is_none(config, tmp_path):
     assert not list((tmp_path / 'run').glob('*.partial'))
 
 
+@pytest.mark.parametrize('iteration', [2, 3], ids=['in between', 'the last one'])
+def test_an_evaluation_that_was_due_when_a_run_was_ended_is_caught_up(
+        config, tmp_path, iteration):
+    config = replace(config, iterations=3, evaluate_every=2, checkpoint_every=1)
+    first = Run(config, tmp_path / 'run', tmp_path, CPU)
+    step, evaluate = first.step, first.evaluate
+
+    def ended(*batch):
+        if batch and first.iteration + 1 == iteration == 2:
+            os.kill(os.getpid(), signal.SIGINT)  # stops after this step
+        return step(*batch)
+
+    def killed():
+        if first.iteration == iteration:
+            raise KeyboardInterrupt
+        return evaluate()
+
+    first.step, first.evaluate = ended, killed
+    with pytest.raises(KeyboardInterrupt):
+        first.train()
+    for _ in range(2):  # the second time there is nothing to do
+        Run(config, tmp_path / 'run', tmp_path, CPU).train()
+        entries = [json.loads(line) for line in
+                   (tmp_path / 'run' / 'log.jsonl').read_text().splitlines()]
+        assert [entry['iteration'] for entry in entries] == [2, 3]
+        assert all('held_out_road' in entry for entry in entries)
+
+
 def test_a_run_logs_its_terms_and_the_held_out_figures(config, tmp_path):
     from tensorboardX.proto.event_pb2 import Event
     run = Run(replace(config, iterations=20, loss=LossConfig(contrast_start=0, auxiliary=0.4)),

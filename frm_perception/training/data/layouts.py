@@ -21,6 +21,9 @@ from dataclasses import dataclass
 from dataclasses import field
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from frm_perception.labels import BDD100K
 from frm_perception.labels import CAMVID
 from frm_perception.labels import CITYSCAPES
@@ -69,10 +72,14 @@ class Listing:
     classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     unlabelled: Sequence[Path] = ()
 
-    def labelled_set(self) -> LabelledSet:
-        """Return the files, to be checked."""
+    def labelled_set(self, wanted: NDArray[np.bool_]) -> LabelledSet:
+        """
+        Return the files, to be checked.
+
+        :param wanted: (256,) bool, the ids that tell the run something.
+        """
         return LabelledSet(self.name, self.images, self.space.known_ids(),
-                           f'label space {self.space.name!r}', self.unlabelled)
+                           f'label space {self.space.name!r}', wanted, self.unlabelled)
 
 
 def list_labelled(data: LabelledData, space: LabelSpace) -> Listing:

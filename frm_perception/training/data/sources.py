@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from frm_perception.labels import IGNORE
 from frm_perception.labels import LabelSpace
 from frm_perception.media.label_checks import Problem
 from frm_perception.media.label_checks import Reader
@@ -78,8 +79,8 @@ def collect(config: TrainingConfig, space: LabelSpace, cache: Path
     reader, problems = Reader(cache), list[Problem]()
     sources, targets = _listed(config.sources, space, cache, problems)
     held_out, _ = _listed(config.held_out, space, cache, problems)
-    trained, measured = ([listing.labelled_set() for listing, _ in found]
-                         for found in (sources, held_out))
+    trained = [listing.labelled_set(table != IGNORE) for listing, table in sources]
+    measured = _measurable(held_out, space)
     problems += check([*trained, *measured], reader)
     problems += _in_both(trained, measured, reader)
     refuse(problems)
@@ -87,7 +88,8 @@ def collect(config: TrainingConfig, space: LabelSpace, cache: Path
         replace(listing, images=prepared_images(data, cache), unlabelled=())
         if isinstance(data, (RenderedData, UnlabelledData)) else listing
         for data, (listing, _) in zip(config.sources, sources)]
-    refuse(check([listing.labelled_set() for listing in prepared], reader))
+    refuse(check([listing.labelled_set(table != IGNORE)
+                  for listing, (_, table) in zip(prepared, sources)], reader))
     return [Source(data.weight, listing.images, table)
             for data, listing, (_, table) in zip(config.sources, prepared, sources)], targets
 
@@ -104,9 +106,13 @@ def held_out_sources(config: TrainingConfig, space: LabelSpace, cache: Path | No
     """
     problems: list[Problem] = []
     found, _ = _listed(config.held_out, space, cache, problems)
-    refuse(problems + check([listing.labelled_set() for listing, _ in found],
-                            Reader(cache)))
+    refuse(problems + check(_measurable(found, space), Reader(cache)))
     return [Source(1.0, listing.images, table) for listing, table in found]
+
+
+def _measurable(found: Sequence[tuple[Listing, Table]], space: LabelSpace) -> list[LabelledSet]:
+    # A label coarser than the classes says nothing of which of them is right.
+    return [listing.labelled_set(table < len(space.classes)) for listing, table in found]
 
 
 def _listed(sources: Sequence[Data], space: LabelSpace, cache: Path | None,
