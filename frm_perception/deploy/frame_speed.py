@@ -58,6 +58,7 @@ from frm_perception.evaluation.record import origin_text
 from frm_perception.evaluation.record import percentiles
 from frm_perception.evaluation.record import provenance
 from frm_perception.runtime.bundle import Bundle
+from frm_perception.runtime.engines import why_not
 from frm_perception.runtime.segmenter import Segmenter
 from frm_perception.runtime.segmenter import SegmenterInfo
 
@@ -105,7 +106,7 @@ class Variant:
 def variants(bundle: Bundle, providers: Sequence[str], precisions: Sequence[str],
              sizes: Sequence[tuple[int, int]], threads: int) -> list[Variant]:
     """
-    Return every combination that can be; bf16 is computed by OpenVINO alone.
+    Return every combination that can be: not every engine computes in every precision.
 
     :param precisions: empty means all that the bundle has.
     :raises BundleError: the bundle has no such precision.
@@ -115,7 +116,7 @@ def variants(bundle: Bundle, providers: Sequence[str], precisions: Sequence[str]
         bundle.entry(precision)
     found = [Variant(bundle, provider, precision, size, threads)
              for size in sizes for precision in precisions or bundle.precisions
-             for provider in providers if provider == 'openvino' or precision != 'bf16']
+             for provider in providers if why_not(provider, precision) is None]
     if not found:
         raise ValueError('none of the engines computes in any of the precisions')
     return found

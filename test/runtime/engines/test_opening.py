@@ -50,6 +50,12 @@ def test_bf16_of_onnx_runtime_is_an_error_that_names_openvino(provider: str) -> 
         opened(provider, 'bf16')
 
 
+@pytest.mark.parametrize('precision', ['int8', 'int8-tensorrt'])
+def test_eight_bits_in_openvino_are_refused_for_what_it_makes_of_them(precision: str) -> None:
+    with pytest.raises(ValueError, match="'openvino': it computes something else.*provider cpu"):
+        opened('openvino', precision)
+
+
 @pytest.mark.parametrize(('provider', 'precision', 'beginning'), [
     ('openvino', 'fp32', 'provider openvino was asked for, but OpenVINO cannot be imported'),
     ('openvino', 'bf16', 'provider openvino was asked for, but OpenVINO cannot be imported'),

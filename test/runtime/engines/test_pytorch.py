@@ -81,5 +81,5 @@ def test_a_network_that_cannot_be_rebuilt_is_replaced_and_named_or_refused():
 
 @pytest.mark.parametrize('precision', ['fp16', 'int8'])
 def test_another_precision_than_fp32_is_refused(model, precision):
-    with pytest.raises(ValueError, match=f'precision {precision} cannot be had of provider torch'):
+    with pytest.raises(ValueError, match=f"{precision} cannot be had of provider 'torch'"):
         open_engine(model, 'fp32.onnx', options(precision=precision))
