@@ -14,11 +14,12 @@
 """
 Speed of a camera frame from its pixels to labels and mask, side by side with two other ways.
 
-Every variant (a bundle at a precision, in an engine, at a network size) is timed in three ways:
+Every variant (a bundle at a precision, in an engine, at a network size) is timed in four ways:
 
 - ``bare``: the runtime alone, on a tensor that is ready. What nothing can be faster than.
 - ``segment``: :meth:`frm_perception.runtime.segmenter.Segmenter.segment`, labels and mask at the
   camera's size.
+- ``rules``: the same with every rule of the drivable area, each on.
 - ``naive``: what one writes first: the image resized and normalised in NumPy, the runtime, the
   logits enlarged to the camera's size, the largest of them. In fp32 only, whose model can be had
   without the normalisation inside.
@@ -34,6 +35,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from functools import partial
+from itertools import count
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -58,15 +60,20 @@ from frm_perception.evaluation.record import origin_text
 from frm_perception.evaluation.record import percentiles
 from frm_perception.evaluation.record import provenance
 from frm_perception.runtime.bundle import Bundle
+from frm_perception.runtime.drivable import DrivableFilter
+from frm_perception.runtime.drivable import DrivableRules
 from frm_perception.runtime.engines import why_not
 from frm_perception.runtime.segmenter import Segmenter
 from frm_perception.runtime.segmenter import SegmenterInfo
 
-BARE, SEGMENT, NAIVE = 'bare', 'segment', 'naive'
+BARE, SEGMENT, RULES, NAIVE = 'bare', 'segment', 'rules', 'naive'
+EVERY_RULE = DrivableRules(min_confidence=0.5, appear_frames=2, vanish_frames=2, max_gap_s=100.0,
+                           min_area=0.01, foot=0.1)
 PROVIDERS = ('cpu', 'openvino')
 """What a benchmark can time in the bare way: the runtimes on a CPU."""
 _PACKAGES = (*PACKAGES, 'numpy', 'opencv-python-headless', 'numba')
 _AGREEMENT_IMAGES = 10
+_FRAME_NS = 50_000_000
 
 Image = NDArray[np.uint8]
 
@@ -79,7 +86,7 @@ class Variant:
     :param size: (height, width) of the network's input.
     :param info: what a segmenter of it says of itself.
     :param agreement: share of labels that are those of ONNX Runtime's fp32.
-    :param stages: milliseconds of each stage of each frame that was timed.
+    :param stages: milliseconds of each stage of each frame that was timed, by the way.
     """
 
     bundle: Bundle
@@ -89,7 +96,7 @@ class Variant:
     threads: int
     info: SegmenterInfo | None = None
     agreement: float = 0.0
-    stages: dict[str, list[float]] = field(default_factory=dict)
+    stages: dict[str, dict[str, list[float]]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -162,7 +169,7 @@ def table(results: dict[str, Any]) -> str:
     rows = [['model', 'network input', 'precision', 'engine', 'labels as fp32',
              'bare p50 / p95 / p99 ms', 'segment p50 / p95 / p99 ms', 'naive p50 ms',
              'segment / bare', 'naive / segment', 'bare fp32 on cpu / bare',
-             'stages of segment, p50 ms']]
+             'stages of segment, p50 ms', 'drivable with every rule, p50 ms']]
     for variant in results['variants']:
         rows.append([
             variant['model'], _size_text(variant['input']), variant['precision'],
@@ -174,7 +181,8 @@ def table(results: dict[str, Any]) -> str:
                 variant['segment_over_bare'], variant['naive_over_segment'],
                 _gain(variant, results['variants']))),
             ', '.join(f'{stage} {latency["p50"]:.1f}'
-                      for stage, latency in variant['stages_ms'].items())])
+                      for stage, latency in variant['stages_ms'][SEGMENT].items()),
+            f'{variant["stages_ms"][RULES]["drivable"]["p50"]:.1f}'])
     text = markdown_table(rows)
     if results['peers']:
         text += '\n\n' + markdown_table(
@@ -251,7 +259,8 @@ def _ways(variant: Variant, images: Sequence[Image]) -> dict[str, Load]:
     file = variant.bundle.folder / variant.bundle.entry(variant.precision).file
     ways: dict[str, Load] = {
         BARE: partial(_bare, file, np.zeros((1, *variant.size, 3), np.uint8), variant),
-        SEGMENT: partial(_segment, variant, images)}
+        SEGMENT: partial(_segment, variant, images, SEGMENT, DrivableRules()),
+        RULES: partial(_segment, variant, images, RULES, EVERY_RULE)}
     if variant.precision == 'fp32':
         ways[NAIVE] = partial(_naive, variant, images)
     return ways
@@ -264,14 +273,17 @@ def _bare(model: Path | bytes, tensor: NDArray[Any], variant: Variant) -> Infer:
     return onnx_runtime(model, tensor, variant.threads)
 
 
-def _segment(variant: Variant, images: Sequence[Image]) -> Infer:
+def _segment(variant: Variant, images: Sequence[Image], way: str, rules: DrivableRules) -> Infer:
     segmenter = variant.load()
+    drivable = DrivableFilter(rules)
     turn = cycle(images)
+    stamp = count(step=_FRAME_NS)
+    stages = variant.stages.setdefault(way, {})
 
     def infer() -> Image:
-        result = segmenter.segment(next(turn))
+        result = segmenter.segment(next(turn), drivable=drivable, stamp_ns=next(stamp))
         for stage, milliseconds in result.timings.items():
-            variant.stages.setdefault(stage, []).append(milliseconds)
+            stages.setdefault(stage, []).append(milliseconds)
         return result.labels
 
     return infer
@@ -298,7 +310,7 @@ def _naive(variant: Variant, images: Sequence[Image]) -> Infer:
 
 
 def _result(variant: Variant, times: dict[tuple[str, str], list[float]]) -> dict[str, Any]:
-    latency = {way: percentiles(times[variant.name, way]) for way in (BARE, SEGMENT, NAIVE)
+    latency = {way: percentiles(times[variant.name, way]) for way in (BARE, SEGMENT, RULES, NAIVE)
                if (variant.name, way) in times}
     info = variant.info
     assert info is not None
@@ -308,7 +320,8 @@ def _result(variant: Variant, times: dict[tuple[str, str], list[float]]) -> dict
         'provider': variant.provider, 'provider_run': info.provider,
         'precision': variant.precision, 'precision_run': info.precision_run,
         'label_agreement': variant.agreement, 'latency_ms': latency,
-        'stages_ms': {stage: percentiles(values) for stage, values in variant.stages.items()},
+        'stages_ms': {way: {stage: percentiles(values) for stage, values in stages.items()}
+                      for way, stages in variant.stages.items()},
         'segment_over_bare': segment / latency[BARE]['p50'],
         'naive_over_segment': latency[NAIVE]['p50'] / segment if NAIVE in latency else None}
 

@@ -75,8 +75,9 @@ def test_the_file_tells_what_ran_and_how_long_every_stage_took(tmp_path, capsys)
     assert results['machine']['cpu'] and results['commit'] and results['versions']['onnxruntime']
     for variant, provider in zip(results['variants'], ('cpu', 'openvino'), strict=True):
         assert variant['provider'] == variant['provider_run'] == provider
-        assert set(variant['latency_ms']) == {'bare', 'segment', 'naive'}
-        assert variant['stages_ms']['infer']['p50'] > 0
+        assert set(variant['latency_ms']) == {'bare', 'segment', 'rules', 'naive'}
+        assert variant['stages_ms']['segment']['infer']['p50'] > 0
+        assert variant['stages_ms']['rules']['drivable']['p50'] > 0
         # Two runtimes add in another order; the label of a pixel in a thousand may hang on that.
         assert variant['label_agreement'] > 0.995
     assert results['variants'][0]['label_agreement'] == 1
