@@ -54,13 +54,14 @@ def run(args: argparse.Namespace) -> int:
     """Export, measure, and write the bundle."""
     from frm_perception.deploy.failures import percent
     from frm_perception.deploy.write_bundle import write_bundle
+    from frm_perception.runtime.engines import EngineError
     run_folder = args.checkpoint.resolve().parent
     args.output = args.output or run_folder / run_folder.name
     try:
         manifest = write_bundle(
             args.checkpoint, args.output, _command(args), size=args.size,
             default_size=args.default_size, half=args.fp16, validated_by=args.validated_by)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EngineError) as error:
         print(f'frm export: {error}', file=sys.stderr)
         return 2
     measured = [(f'{args.output}, {precision}', entry['accuracy'])

@@ -236,6 +236,29 @@ def test_an_evaluation_that_was_due_when_a_run_was_ended_is_caught_up(
         assert all('held_out_road' in entry for entry in entries)
 
 
+@pytest.mark.parametrize(('where', 'named'), [
+    ('loss', 'cross_entropy nan'), ('gradient', 'gradient (inf|nan)')])
+def test_a_run_that_diverges_is_stopped_before_it_spoils_weights_and_checkpoint(
+        config, tmp_path, where, named):
+    run = Run(replace(config, checkpoint_every=1), tmp_path / 'run', tmp_path, CPU)
+    images, labels = next(iter(run._batches()))
+    run.step(images, labels)
+    run.save()
+    before = run.checkpoint.read_bytes()
+    bias = run.objective.network.head.classifier.bias
+    if where == 'gradient':
+        bias.register_hook(lambda gradient: gradient * float('inf'))
+    else:
+        bias.data[0] = float('nan')
+    weights = run.objective.network.head.classifier.weight.clone()
+    with pytest.raises(ValueError, match=f'diverged in iteration 2: .*{named}') as error:
+        run.train()
+    assert f'{run.checkpoint} is still of an iteration before it' in str(error.value)
+    assert run.checkpoint.read_bytes() == before
+    assert torch.equal(run.objective.network.head.classifier.weight, weights)
+    assert run.iteration == 1
+
+
 def test_a_run_logs_its_terms_and_the_held_out_figures(config, tmp_path):
     from tensorboardX.proto.event_pb2 import Event
     run = Run(replace(config, iterations=20, loss=LossConfig(contrast_start=0, auxiliary=0.4)),
