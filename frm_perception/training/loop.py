@@ -109,7 +109,7 @@ class Run:
             device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         objective = Objective(network, config.loss, self.space, targets, self._teacher(),
                               config.precision == 'bf16')
-        self.objective: Objective = processes.share_normalisation(objective, device).to(
+        self.objective: Objective = processes.share_batches(objective, device).to(
             device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = torch.optim.AdamW(
             _parameter_groups(self.objective, config), betas=(0.9, 0.999))
@@ -230,9 +230,9 @@ class Run:
         :raises ValueError: loss or gradient is not finite; the weights are as before.
         """
         config = self.config
-        # Seeded by the iteration: a resumed run draws what an uninterrupted one draws.
-        torch.manual_seed((config.seed * 1_000_003 + self.iteration) * processes.count()
-                          + processes.rank())
+        # Seeded by the iteration: a resumed run draws what an uninterrupted one draws, and every
+        # process what one would draw.
+        torch.manual_seed(config.seed * 1_000_003 + self.iteration)
         self._step.train()
         factor = self._schedule()
         for group in self.optimiser.param_groups:

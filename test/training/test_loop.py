@@ -135,6 +135,7 @@ import torch
 
 from frm_perception.training import processes
 from frm_perception.training.config import load_config
+from frm_perception.training.journal import RunningIoU
 from frm_perception.training.loop import Run
 
 
@@ -144,11 +145,13 @@ def steps(folder):
     device = processes.join()
     run = Run(load_config(Path(folder) / 'config.yaml'), Path(folder) / 'run',
               Path(folder) / 'cache', device)
-    # It draws other cells in every process.
-    for module in run.objective.modules():
-        if isinstance(module, torch.nn.Dropout2d):
-            module.p = 0.0
-    losses = [run.step(images, labels)[0]['cross_entropy'] for images, labels in run._batches()]
+    running = RunningIoU(len(run.space.classes))
+    losses = []
+    for images, labels in run._batches():
+        terms, predicted = run.step(images, labels)
+        losses.append(terms['cross_entropy'])
+        running.update(predicted, labels)
+    losses.append(running.mean())
     if processes.rank() == 0:
         run.save()
         (Path(folder) / 'losses').write_text(' '.join(map(str, losses)))
@@ -162,7 +165,7 @@ if __name__ == '__main__':
 """
 
 
-def test_two_processes_have_the_loss_and_the_gradient_of_one(config, tmp_path):
+def test_two_processes_have_the_loss_and_the_gradient_and_the_mean_iou_of_one(config, tmp_path):
     script = tmp_path / 'steps.py'
     script.write_text(STEPS)
     losses, gradients = [], []
@@ -170,7 +173,7 @@ def test_two_processes_have_the_loss_and_the_gradient_of_one(config, tmp_path):
         folder = tmp_path / str(count)
         _written(replace(config, iterations=1, batch=4, loss=LossConfig(contrast=0.0)), folder)
         subprocess.run([sys.executable, str(script), str(count), str(folder)], check=True)
-        losses.append(float((folder / 'losses').read_text()))
+        losses.append(list(map(float, (folder / 'losses').read_text().split())))
         # After one step Adam's mean is a tenth of the gradient.
         states = _saved(folder / 'run' / 'checkpoint.pt')['optimiser']['state'].values()
         gradients.append(torch.cat([state['exp_avg'].flatten() for state in states]))
