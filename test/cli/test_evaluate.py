@@ -135,6 +135,13 @@ def test_a_single_image_has_a_latency_too(
     assert '| total' in capsys.readouterr().out
 
 
+def test_suffixes_may_be_in_capitals(evaluate: Callable[..., int], data: Path) -> None:
+    for folder, name in (('images', 'a.png'), ('labels', 'b.png')):
+        (data / folder / name).rename((data / folder / name).with_suffix('.PNG'))
+    assert evaluate() == 0
+    assert results(data)['images'] == 3
+
+
 def test_what_is_printed_is_readable(
         evaluate: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate() == 0
