@@ -59,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
     from frm_perception.deploy.failures import percent
     from frm_perception.deploy.label_head import write_labels
     from frm_perception.deploy.write_bundle import write_bundle
+    from frm_perception.runtime.engines import EngineError
     run_folder = args.checkpoint.resolve().parent
     args.output = args.output or run_folder / run_folder.name
     try:
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
             default_size=args.default_size, half=args.fp16, validated_by=args.validated_by)
         if args.labels:
             write_labels(args.output, 'fp16' if args.fp16 else 'fp32', args.labels)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EngineError) as error:
         print(f'frm export: {error}', file=sys.stderr)
         return 2
     measured = [(f'{args.output}, {precision}', entry['accuracy'])

@@ -19,6 +19,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from frm_perception.cli.arguments import count
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command's arguments."""
@@ -31,7 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
                              "(default: runs/ and the configuration's name)")
     parser.add_argument('--cache', type=Path, default=Path('runs/cache'),
                         help='folder for rendered scenes and labelled footage (%(default)s)')
-    parser.add_argument('--processes', type=int, default=0, metavar='N',
+    parser.add_argument('--processes', type=count, default=0, metavar='N',
                         help='processes that share the work, one for each GPU (default: as many '
                              'as there are GPUs, or one); under torchrun they are there already')
     parser.set_defaults(run=run)
@@ -40,11 +42,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Train to the end, or until interrupted; the same command then goes on."""
     from frm_perception.training import processes
-    count = args.processes or processes.devices()
+    wanted = args.processes or processes.devices()
     work = (args.config, args.output or Path('runs') / args.config.stem, args.cache)
-    if count == 1 or processes.launched():
+    if wanted == 1 or processes.launched():
         return train_here(*work)
-    return processes.launch(count, train_here, *work)
+    return processes.launch(wanted, train_here, *work)
 
 
 def train_here(config: Path, output: Path, cache: Path) -> int:
@@ -55,7 +57,7 @@ def train_here(config: Path, output: Path, cache: Path) -> int:
     status = 0
     try:
         last_words = f'trained: {train(load_config(config), output, cache)}'
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         status, last_words = 2, f'frm train: {error}'
     except KeyboardInterrupt:
         status = 130

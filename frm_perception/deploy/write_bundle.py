@@ -56,6 +56,7 @@ from frm_perception.networks import network_spec
 from frm_perception.runtime.bundle import FORMAT
 from frm_perception.runtime.bundle import MANIFEST
 from frm_perception.runtime.bundle import InputSpec
+from frm_perception.runtime.segmenter import Segmenter
 from frm_perception.training.augmentation import PADDING
 from frm_perception.training.config import as_plain
 
@@ -92,6 +93,7 @@ def write_bundle(checkpoint: Path, folder: Path, command: str, *,
     :raises ValueError: something that is no bundle is in the way, a checkpoint is not one, its
         held-out images are not usable, a run of ``validated_by`` has another recipe, the network
         does not take images of that size, or half precision changes too many labels.
+    :raises EngineError: the model does not run, or what it computes is not finite.
     """
     folder = Path(os.path.abspath(folder))
     _refuse_anything_else(folder)
@@ -110,6 +112,9 @@ def write_bundle(checkpoint: Path, folder: Path, command: str, *,
         work = Path(temporary)
         manifest['precisions'] = entries(models, {})
         bundle = write_folder(work / 'unmeasured', manifest, models)
+        for name in models:
+            with Segmenter.load(bundle, precision=name):
+                pass  # it has run, and what came out is finite
         own = {name: measure(bundle, name, run.held_out) for name in models if run.held_out}
         accuracies = {name: {**measured.figures, **run.doubts()}
                       for name, measured in own.items()}

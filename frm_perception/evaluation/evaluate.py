@@ -33,7 +33,7 @@ from frm_perception.runtime.bundle import Bundle
 from frm_perception.runtime.segmenter import Segmenter
 
 WARM_UP = 1
-"""Images at the start whose latency does not count: caches are cold, buffers are new."""
+"""How often the first image is labelled before anything counts: caches are cold, buffers new."""
 
 PACKAGES = ('frm-perception', 'numpy', 'onnxruntime', 'onnxruntime-gpu', 'opencv-python-headless')
 
@@ -53,13 +53,14 @@ def evaluate(segmenter: Segmenter, images: Sequence[LabelledImage],
     drivable = []
     for index, item in enumerate(tqdm(images, 'evaluating', unit='image', disable=None)):
         image, target = item.read()
+        for _ in range(0 if index else WARM_UP):
+            segmenter.segment(image)
         found = segmenter.segment(image, confidence=True)
         drivable.append((score.update(target, found), item.image.name))
-        if index >= WARM_UP:
-            # The confidence is for the figures; a vehicle does not wait for it.
-            stages = {name: value for name, value in found.timings.items() if name != 'confidence'}
-            for stage, value in (*stages.items(), ('total', sum(stages.values()))):
-                timings.setdefault(stage, []).append(value)
+        # The confidence is for the figures; a vehicle does not wait for it.
+        stages = {name: value for name, value in found.timings.items() if name != 'confidence'}
+        for stage, value in (*stages.items(), ('total', sum(stages.values()))):
+            timings.setdefault(stage, []).append(value)
     worst = sorted(pair for pair in drivable if not math.isnan(pair[0]))[:_WORST]
     return {
         **score.result(),
@@ -92,8 +93,7 @@ def report(results: Mapping[str, Any]) -> str:
         (name, _percent(results[f'drivable_{key}'])) for name, key in (
             ('IoU', 'iou'), ('precision', 'precision'), ('recall', 'recall'),
             ('boundary IoU', 'boundary_iou')))]), '']
-    if results['milliseconds']:
-        lines += [_latency_table(results['milliseconds']), '']
+    lines += [_latency_table(results['milliseconds']), '']
     lines.append(f'Calibration error (ECE) {_percent(results["calibration"]["ece"])} %.')
     if results['worst_drivable']:
         worst = results['worst_drivable'][0]

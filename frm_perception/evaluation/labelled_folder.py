@@ -27,6 +27,7 @@ from frm_perception.media.label_checks import check
 from frm_perception.media.label_checks import refuse
 from frm_perception.media.labelled_images import LabelledImage
 from frm_perception.media.labelled_images import LabelledSet
+from frm_perception.media.labelled_images import with_labels
 
 
 def labelled_folder(images: Path, labels: Path, known: NDArray[np.bool_], meaning: str,
@@ -51,7 +52,7 @@ def labelled_folder(images: Path, labels: Path, known: NDArray[np.bool_], meanin
         if first != file:
             problems.append(Problem('same name', f'{first.name} and {file.name} in {images} '
                                     'would share their labels'))
-    found = [LabelledImage(file, labels / f'{stem}.png') for stem, file in by_name.items()]
+    found = with_labels(by_name.values(), labels)
     whole = LabelledSet(str(images), found, known, meaning, wanted)
     refuse(problems + check([whole], Reader(None)))
     return found

@@ -38,6 +38,8 @@ from frm_perception.media.labelled_images import Image
 from frm_perception.media.labelled_images import LabelledSet
 
 _NAMED = 20  # problems, in one message
+_LISTED = 5  # files of a folder, in one message
+_LABELS_MISSING = 'labels missing'
 _SAVE_EVERY = 1000  # files
 _FORMAT = 2
 
@@ -177,7 +179,8 @@ def _read(job: tuple[Kind, Path]) -> tuple[list[int], Facts | Problem]:
     kind, file = job
     stamp = _stamp(file)  # before reading: a file that changes meanwhile is read again next time
     if not stamp:
-        return stamp, Problem(f'{kind} missing', f'{file}: there is no such file')
+        missing = _LABELS_MISSING if kind == 'labels' else 'image missing'
+        return stamp, Problem(missing, f'{file}: there is no such file')
     ids: tuple[int, ...] = ()
     try:
         data = file.read_bytes()
@@ -210,7 +213,9 @@ def check(sets: Iterable[LabelledSet], reader: Reader) -> list[Problem]:
                              [('image', file) for file in one.image_files()])
         labels = reader.read(f'labels of {one.name}',
                              [('labels', item.labels) for item in one.images])
-        problems += [found for found in (*images, *labels) if isinstance(found, Problem)]
+        problems += [found for found in images if isinstance(found, Problem)]
+        problems += _all_missing(one, labels) or [
+            found for found in labels if isinstance(found, Problem)]
         # What is not labelled yet comes last.
         for item, image, label in zip(one.images, images, labels):
             if isinstance(label, Problem):
@@ -227,6 +232,19 @@ def check(sets: Iterable[LabelledSet], reader: Reader) -> list[Problem]:
                     f'{item.image} has {image.width}x{image.height}'))
         problems += _without_a_wanted_id(one, labels)
     return problems
+
+
+def _all_missing(one: LabelledSet, labels: Sequence[Facts | Problem]) -> list[Problem]:
+    """Return one problem for labels that are all missing: the folder or its names are others."""
+    if len(labels) < 2 or not all(
+            isinstance(label, Problem) and label.kind == _LABELS_MISSING for label in labels):
+        return []
+    first = one.images[0].labels
+    there = sorted(file.name for file in first.parent.glob('*'))
+    listed = ', '.join(there[:_LISTED]) + (
+        f' and {len(there) - _LISTED} more' if len(there) > _LISTED else '')
+    return [Problem('all labels missing', f'{one.name}: its {len(labels)} images have no labels, '
+                    f'such as {first}; {first.parent} holds {listed or "nothing"}')]
 
 
 def _without_a_wanted_id(one: LabelledSet, labels: Sequence[Facts | Problem]) -> list[Problem]:

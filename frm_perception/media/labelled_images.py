@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +70,14 @@ class LabelledImage:
             raise DataError(f'{self.labels}: ids of the size of {self.image} {image.shape[:2]} '
                             f'are needed, not {labels.shape}')
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8), labels
+
+
+def with_labels(images: Iterable[Path], labels: Path) -> list[LabelledImage]:
+    """Pair images with the PNGs of the same names in a folder, ``.png`` before ``.PNG``."""
+    by_name = {file.stem: file for file in sorted(labels.iterdir())
+               if file.suffix.lower() == '.png'}
+    return [LabelledImage(file, by_name.get(file.stem, labels / f'{file.stem}.png'))
+            for file in images]
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,8 @@ from typing import get_type_hints
 
 import yaml
 
+from frm_perception.training.ranges import check_ranges
+
 
 @dataclass(frozen=True)
 class CamVidData:
@@ -285,25 +287,7 @@ def parse_config(content: Any, where: str) -> TrainingConfig:
     config: TrainingConfig = _parse(TrainingConfig, content, where)
     if not config.sources:
         raise ValueError(f'{where}: sources is empty; there is nothing to train on')
-    for key in ('iterations', 'batch', 'evaluate_every', 'checkpoint_every'):
-        if getattr(config, key) < 1:
-            raise ValueError(f'{where}: {key} is {getattr(config, key)}; it must be at least 1')
-    for key in ('height', 'width'):
-        value = getattr(config.augmentation, key)
-        if value < 32 or value % 32:
-            raise ValueError(f'{where}: augmentation: {key} is {value}; it must divide by 32')
-    if not 0 < config.augmentation.min_scale <= config.augmentation.max_scale:
-        raise ValueError(f'{where}: augmentation: min_scale must be positive and no more than '
-                         'max_scale')
-    for key in ('photometric', 'paste'):
-        if not 0 <= (share := getattr(config.augmentation, key)) <= 1:
-            raise ValueError(f'{where}: augmentation: {key} is {share}; it is a share, 0 to 1')
-    if (config.augmentation.paste > 0) != bool(config.augmentation.pasted):
-        raise ValueError(f'{where}: augmentation: paste and pasted go together: how often, and '
-                         'which classes')
-    if any(source.weight <= 0 for source in config.sources):
-        raise ValueError(f'{where}: sources: every weight must be positive; leave a source out '
-                         'by removing it')
+    check_ranges(config, where)
     return config
 
 
@@ -336,6 +320,12 @@ def _parse(kind: Any, value: Any, where: str) -> Any:
                 for key, item in value.items()}
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if kind is float and isinstance(value, str):
+        # YAML takes 1e-3 for a text, and only 1.0e-3 for a number.
+        try:
+            return float(value)
+        except ValueError:
+            pass
     if type(value) is not kind:
         raise ValueError(f'{where}: {kind.__name__} is needed, not {value!r}')
     return value

@@ -29,6 +29,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from frm_perception.media.files import replacing
+from frm_perception.training import processes
 
 EVALUATED = 'held_out_mean_iou'
 """What an entry of the log has that tells of an evaluation."""
@@ -37,7 +38,7 @@ _MEMORY = 0.98
 
 
 class RunningIoU:
-    """Mean IoU over the last hundred batches or so, of cells of the logits."""
+    """Mean IoU over the last hundred batches or so of all processes, of cells of the logits."""
 
     def __init__(self, classes: int) -> None:
         self._classes = classes
@@ -54,7 +55,8 @@ class RunningIoU:
         target = labels[:, stride // 2::stride, stride // 2::stride]
         known = target < self._classes
         pairs = target[known] * self._classes + predicted[known]
-        counts = torch.bincount(pairs, minlength=self._classes ** 2).cpu()
+        counts = torch.bincount(pairs, minlength=self._classes ** 2).double()
+        counts = processes.mean_over_processes(counts).cpu()
         self._counts = _MEMORY * self._counts + counts.view(self._classes, self._classes)
 
     def mean(self) -> float:

@@ -16,9 +16,11 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 import signal
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -107,7 +109,7 @@ class Run:
             device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         objective = Objective(network, config.loss, self.space, targets, self._teacher(),
                               config.precision == 'bf16')
-        self.objective: Objective = processes.share_normalisation(objective, device).to(
+        self.objective: Objective = processes.share_batches(objective, device).to(
             device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = torch.optim.AdamW(
             _parameter_groups(self.objective, config), betas=(0.9, 0.999))
@@ -176,6 +178,7 @@ class Run:
         """
         Train to the last iteration.
 
+        :raises ValueError: the training diverged; the last checkpoint is left as it is.
         :raises KeyboardInterrupt: SIGINT or SIGTERM came; the step under way was finished and
             the checkpoint written.
         """
@@ -224,11 +227,12 @@ class Run:
         :param images: (B, 3, h, w) uint8 RGB.
         :param labels: (B, h, w) uint8 positions in the run's targets.
         :return: the loss terms, weighted, over all processes; the predicted class ids.
+        :raises ValueError: loss or gradient is not finite; the weights are as before.
         """
         config = self.config
-        # Seeded by the iteration: a resumed run draws what an uninterrupted one draws.
-        torch.manual_seed((config.seed * 1_000_003 + self.iteration) * processes.count()
-                          + processes.rank())
+        # Seeded by the iteration: a resumed run draws what an uninterrupted one draws, and every
+        # process what one would draw.
+        torch.manual_seed(config.seed * 1_000_003 + self.iteration)
         self._step.train()
         factor = self._schedule()
         for group in self.optimiser.param_groups:
@@ -237,12 +241,26 @@ class Run:
             images.to(self.device), labels.to(self.device).long(), self.iteration)
         self.optimiser.zero_grad()
         torch.stack(list(terms.values())).sum().backward()
-        nn.utils.clip_grad_norm_(self.objective.parameters(), config.optimiser.gradient_norm)
+        norm = nn.utils.clip_grad_norm_(self.objective.parameters(),
+                                        config.optimiser.gradient_norm)
+        losses = {name: float(processes.mean_over_processes(term.detach()))
+                  for name, term in terms.items()}
+        self._refuse_divergence({**losses, 'gradient': float(norm)})
         self.optimiser.step()
         self.iteration += 1
         self._update_average()
-        return {name: float(processes.mean_over_processes(term.detach()))
-                for name, term in terms.items()}, predicted
+        return losses, predicted
+
+    def _refuse_divergence(self, values: Mapping[str, float]) -> None:
+        """Stop before a step that makes the weights, and soon the checkpoint, worthless."""
+        wrong = [f'{name} {value}' for name, value in values.items() if not math.isfinite(value)]
+        if wrong:
+            kept = (f'{self.checkpoint} is still of an iteration before it' if
+                    self.checkpoint.exists() else 'there is no checkpoint yet')
+            raise ValueError(
+                f'the training diverged in iteration {self.iteration + 1}: {", ".join(wrong)}; '
+                f'{kept}. Train anew, in another folder, with a lower learning_rate or a longer '
+                'warm_up')
 
     def _schedule(self) -> float:
         """Linear warm-up, then polynomial decay of power 0.9."""
@@ -303,7 +321,7 @@ def train(config: TrainingConfig, folder: Path, cache: Path) -> Path:
     Train in this process, and with those that were started along with it.
 
     :return: the checkpoint.
-    :raises ValueError: see :class:`Run`.
+    :raises ValueError: see :class:`Run` and :meth:`Run.train`.
     """
     device = processes.join()
     try:

@@ -178,10 +178,29 @@ class SharedBatchNorm(nn.BatchNorm2d):
         """Also a (B, C) matrix is taken, as of a projection of pixels."""
 
 
-def share_normalisation(module: nn.Module, device: torch.device) -> nn.Module:
-    """Return the module with every batch normalisation computed over all processes."""
+class SharedDropout(nn.Dropout2d):
+    """
+    Dropout of the cells that it would drop in one process with the images of all.
+
+    Process r of n has images r, r + n and so on, and random numbers from the same seed.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, h, w) -> the same shape."""
+        if not self.training:
+            return x
+        kept = x.new_empty(len(x) * count(), x.shape[1], 1, 1).bernoulli_(1 - self.p)
+        return x * kept[rank()::count()].div_(1 - self.p)
+
+
+def share_batches(module: nn.Module, device: torch.device) -> nn.Module:
+    """Return the module, which normalises and drops out as one process with all images would."""
     if count() == 1:
         return module
+    for parent in module.modules():
+        for name, child in parent.named_children():
+            if isinstance(child, nn.Dropout2d):
+                setattr(parent, name, SharedDropout(child.p))
     if device.type == 'cuda':
         converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(module)
         return converted

@@ -125,6 +125,23 @@ def test_the_file_says_what_was_measured_and_with_what(
         assert 0 <= figures['p50'] <= figures['p95'] <= figures['p99']
 
 
+def test_a_single_image_has_a_latency_too(
+        evaluate: Callable[..., int], data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ('b', 'c'):
+        (data / 'images' / f'{name}.png').unlink()
+    assert evaluate() == 0
+    assert results(data)['images'] == 1
+    assert results(data)['milliseconds']['total']['p50'] > 0
+    assert '| total' in capsys.readouterr().out
+
+
+def test_suffixes_may_be_in_capitals(evaluate: Callable[..., int], data: Path) -> None:
+    for folder, name in (('images', 'a.png'), ('labels', 'b.png')):
+        (data / folder / name).rename((data / folder / name).with_suffix('.PNG'))
+    assert evaluate() == 0
+    assert results(data)['images'] == 3
+
+
 def test_what_is_printed_is_readable(
         evaluate: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate() == 0

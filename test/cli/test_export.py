@@ -18,7 +18,7 @@ import shlex
 import numpy as np
 import pytest
 
-pytest.importorskip('torch', reason='export needs torch: requirements/train.txt')
+torch = pytest.importorskip('torch', reason='export needs torch: requirements/train.txt')
 
 from tiny_run import DRIVES  # noqa: E402
 from tiny_run import tiny_config  # noqa: E402
@@ -101,3 +101,16 @@ def test_what_cannot_be_is_refused_and_nothing_is_written(
     assert main(['export', str(runs[0]), '-o', str(tmp_path / 'a' / 'made'), *arguments]) == 2
     assert said in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_network_of_what_is_no_number_is_refused_and_nothing_is_written(
+        runs, tmp_path, capsys):
+    state = torch.load(runs[0], weights_only=True)
+    state['average']['head.classifier.bias'][3] = float('nan')
+    torch.save(state, tmp_path / 'checkpoint.pt')
+    made = tmp_path / 'made'
+    assert main(['export', str(tmp_path / 'checkpoint.pt'), '-o', str(made), '--size',
+                 '64x96']) == 2
+    assert 'frm export: ' in (said := capsys.readouterr().err)
+    assert 'values that are not finite numbers' in said
+    assert [path.name for path in tmp_path.iterdir()] == ['checkpoint.pt']

@@ -22,6 +22,7 @@ import pytest
 
 pytest.importorskip('torch', reason='training needs torch: requirements/train.txt')
 
+from frm_perception.cli.main import main  # noqa: E402
 from frm_perception.scenes import RenderedDrive  # noqa: E402
 
 COMMAND = Path(sys.executable).with_name('frm')
@@ -50,3 +51,20 @@ def test_the_command_trains_and_leaves_a_checkpoint(tmp_path: Path) -> None:
                           capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / 'runs' / 'config' / 'checkpoint.pt').exists()
+
+
+@pytest.mark.parametrize(('arguments', 'said'), [
+    (['-o', '/proc/nowhere'], "'/proc/nowhere'"),
+    (['--cache', 'config.yaml/cache'], 'config.yaml/cache'),
+    (['--processes', '-1'], "'-1' is not 1 or more")])
+def test_what_cannot_be_is_refused_in_a_line(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+        arguments: list[str], said: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'config.yaml').write_text(CONFIG)
+    try:
+        status = main(['train', 'config.yaml', *arguments])
+    except SystemExit as end:
+        status = end.code
+    assert status == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]

@@ -16,7 +16,6 @@
 import hashlib
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -41,7 +40,6 @@ from frm_perception.training.config import CamVidData  # noqa: E402
 from frm_perception.training.config import LossConfig  # noqa: E402
 from frm_perception.training.config import RenderedData  # noqa: E402
 from frm_perception.training.config import parse_config  # noqa: E402
-from frm_perception.training.data import LabelledImage  # noqa: E402
 
 SIZE = (96, 128)
 COMMAND = 'frm export x -o y'
@@ -217,11 +215,9 @@ def test_figures_of_another_run_are_never_those_of_the_file(validated, held, hal
     assert manifest['precisions']['fp32']['accuracy'] == {}
     (other,) = manifest['training']['validation']
     assert other['checkpoint'] == str(held)
-    assert (manifest['training']['iterations'], other['iterations']) == (2, 1)
     assert other['held_out'] == list(DRIVES[:2])
     assert other['learned_by_this_file'] == list(DRIVES[:2])
     assert other['differs_in'] == ['sources', 'seed']
-    assert [source['images'] for source in other['data']] == [2]
     assert (manifest['training']['iterations_in_all'], other['iterations_in_all']) == (2, 1)
     # Its own export was measured on the same images, at the same size.
     assert other['accuracy'] == half[1]['precisions']['fp32']['accuracy']
@@ -292,9 +288,8 @@ def test_images_that_the_start_was_trained_on_are_counted_as_seen(
     manifest = write_bundle(checkpoint, tmp_path / 'made', COMMAND, size=SIZE)
     assert manifest['precisions']['fp32']['accuracy']['seen_before'] == 2
     (start,) = manifest['training']['learned_from']
-    assert (start['role'], start['checkpoint']) == ('start', str(whole))
+    assert (start['role'], start['checkpoint'], start['iterations']) == ('start', str(whole), 2)
     assert [source['images'] for source in start['data']] == [6, 2]
-    assert (start['iterations'], start['config']['seed']) == (2, 3)
     assert manifest['training']['iterations_in_all'] == 2
     assert '2 of the 2 images were not unseen' in (tmp_path / 'made' / 'README.md').read_text()
 
@@ -390,12 +385,11 @@ def test_pixels_that_no_class_is_known_of_do_not_count(data, half, tmp_path, mon
     _exported(monkeypatch, half)
     more = write_drives(tmp_path / 'more')
     for index in range(2):
-        name = f'{DRIVES[0]}_{index}.png'
-        file = Path(more.labels) / name
-        labels = LabelledImage(Path(more.images) / name, file).read()[1]
+        file = f'{more.labels}/{DRIVES[0]}_{index}.png'
+        labels = cv2.imread(file, cv2.IMREAD_UNCHANGED)
         labels[:, :] = 11 if index else 255
         labels[-1] = CAMVID.classes.index('road')
-        cv2.imwrite(str(file), labels)
+        cv2.imwrite(file, labels)
     config = replace(tiny_config(more, DRIVES[:1]), sources=(replace(data, sequences=DRIVES[1:]),))
     checkpoint = train_tiny(config, tmp_path / 'run', 0)
     accuracy = write_bundle(checkpoint, tmp_path / 'made', COMMAND,

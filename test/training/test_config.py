@@ -60,6 +60,16 @@ def test_a_minimal_file_gets_the_defaults(write):
     ('held_out: [{kind: rendered}]', r'held_out\[0\]: kind must be one of camvid, cityscapes'),
     ('held_out: [{root: a}]', r'held_out\[0\]: kind must be one of'),
     ('held_out: [{kind: camvid}]', r"held_out\[0\]: the key 'root' is missing"),
+    ('seed: -1', 'seed is -1; it must be 0 to 4294967295'),
+    ('optimiser: {learning_rate: -1.0e-3}', 'learning_rate is -0.001; it must be more than 0'),
+    ('optimiser: {learning_rate: .nan}', 'learning_rate is nan; it must be more than 0'),
+    ('optimiser: {weight_decay: -1}', 'weight_decay is -1.0; it must not be negative'),
+    ('optimiser: {average_decay: 1.5}', 'average_decay is 1.5; it is a share, 0 to 1'),
+    ('loss: {hard_examples: 1.5}', 'hard_examples is 1.5; it is a probability, 0 to 1'),
+    ('loss: {contrast: -0.1}', 'loss: contrast is -0.1; it must not be negative'),
+    ('loss: {auxiliary: -0.1}', 'loss: auxiliary is -0.1; it must not be negative'),
+    ('loss: {class_weights: {pole: -2}}', 'loss: class_weights: pole is -2.0; it must not'),
+    ('loss: {distillation: {teacher: t, temperature: 0}}', 'temperature is 0.0; it must be more'),
     ('held_out: 3', 'held_out: a list is needed'),
 ])
 def test_a_wrong_key_or_value_is_refused_by_file_and_key(write, line, message):
@@ -67,6 +77,12 @@ def test_a_wrong_key_or_value_is_refused_by_file_and_key(write, line, message):
     with pytest.raises(ValueError, match=message) as error:
         load_config(file)
     assert str(file) in str(error.value)
+
+
+def test_a_number_that_yaml_takes_for_a_text_is_a_number(write):
+    config = load_config(write(MINIMAL + 'optimiser: {learning_rate: 1e-3, weight_decay: 5E-2}'))
+    assert config.optimiser.learning_rate == 0.001
+    assert config.optimiser.weight_decay == 0.05
 
 
 def test_what_is_not_yaml_or_not_there_is_refused_by_name(write, tmp_path):

@@ -91,8 +91,28 @@ def test_sources_without_a_pixel_to_learn_or_to_measure_are_named(tmp_path, valu
     assert good.images not in str(error.value)
 
 
+def test_where_all_labels_are_missing_it_is_said_what_is_there_instead(tmp_path):
+    data = _folder(tmp_path, 7)
+    for file in (tmp_path / 'labels').iterdir():
+        file.rename(file.with_name(f'{file.stem}_color.png'))
+    with pytest.raises(DataError, match='all labels missing: 1') as error:
+        held_out_sources(_config(held_out=(data,)), CAMVID)
+    assert str(error.value).endswith(
+        f'its 7 images have no labels, such as {tmp_path}/labels/A_0.png; {tmp_path}/labels holds '
+        'A_0_color.png, A_1_color.png, A_2_color.png, A_3_color.png, A_4_color.png and 2 more')
+
+
+def test_suffixes_may_be_in_capitals(tmp_path):
+    data = _folder(tmp_path, 2)
+    for folder in ('images', 'labels'):
+        file = tmp_path / folder / 'A_1.png'
+        file.rename(file.with_suffix('.PNG'))
+    (source,) = held_out_sources(_config(held_out=(data,)), CAMVID)
+    assert {item.labels.name for item in source.images} == {'A_0.png', 'A_1.PNG'}
+
+
 def test_only_the_first_problems_are_named_and_the_others_counted(tmp_path):
-    data = _folder(tmp_path, 25)
+    data = _folder(tmp_path, 26)
     for index in range(25):
         (tmp_path / f'labels/A_{index}.png').unlink()
     with pytest.raises(DataError, match='labels missing: 25') as error:

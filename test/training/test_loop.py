@@ -135,6 +135,7 @@ import torch
 
 from frm_perception.training import processes
 from frm_perception.training.config import load_config
+from frm_perception.training.journal import RunningIoU
 from frm_perception.training.loop import Run
 
 
@@ -144,11 +145,13 @@ def steps(folder):
     device = processes.join()
     run = Run(load_config(Path(folder) / 'config.yaml'), Path(folder) / 'run',
               Path(folder) / 'cache', device)
-    # It draws other cells in every process.
-    for module in run.objective.modules():
-        if isinstance(module, torch.nn.Dropout2d):
-            module.p = 0.0
-    losses = [run.step(images, labels)[0]['cross_entropy'] for images, labels in run._batches()]
+    running = RunningIoU(len(run.space.classes))
+    losses = []
+    for images, labels in run._batches():
+        terms, predicted = run.step(images, labels)
+        losses.append(terms['cross_entropy'])
+        running.update(predicted, labels)
+    losses.append(running.mean())
     if processes.rank() == 0:
         run.save()
         (Path(folder) / 'losses').write_text(' '.join(map(str, losses)))
@@ -162,7 +165,7 @@ if __name__ == '__main__':
 """
 
 
-def test_two_processes_have_the_loss_and_the_gradient_of_one(config, tmp_path):
+def test_two_processes_have_the_loss_and_the_gradient_and_the_mean_iou_of_one(config, tmp_path):
     script = tmp_path / 'steps.py'
     script.write_text(STEPS)
     losses, gradients = [], []
@@ -170,7 +173,7 @@ def test_two_processes_have_the_loss_and_the_gradient_of_one(config, tmp_path):
         folder = tmp_path / str(count)
         _written(replace(config, iterations=1, batch=4, loss=LossConfig(contrast=0.0)), folder)
         subprocess.run([sys.executable, str(script), str(count), str(folder)], check=True)
-        losses.append(float((folder / 'losses').read_text()))
+        losses.append(list(map(float, (folder / 'losses').read_text().split())))
         # After one step Adam's mean is a tenth of the gradient.
         states = _saved(folder / 'run' / 'checkpoint.pt')['optimiser']['state'].values()
         gradients.append(torch.cat([state['exp_avg'].flatten() for state in states]))
@@ -234,6 +237,29 @@ def test_an_evaluation_that_was_due_when_a_run_was_ended_is_caught_up(
                    (tmp_path / 'run' / 'log.jsonl').read_text().splitlines()]
         assert [entry['iteration'] for entry in entries] == [2, 3]
         assert all('held_out_road' in entry for entry in entries)
+
+
+@pytest.mark.parametrize(('where', 'named'), [
+    ('loss', 'cross_entropy nan'), ('gradient', 'gradient (inf|nan)')])
+def test_a_run_that_diverges_is_stopped_before_it_spoils_weights_and_checkpoint(
+        config, tmp_path, where, named):
+    run = Run(replace(config, checkpoint_every=1), tmp_path / 'run', tmp_path, CPU)
+    images, labels = next(iter(run._batches()))
+    run.step(images, labels)
+    run.save()
+    before = run.checkpoint.read_bytes()
+    bias = run.objective.network.head.classifier.bias
+    if where == 'gradient':
+        bias.register_hook(lambda gradient: gradient * float('inf'))
+    else:
+        bias.data[0] = float('nan')
+    weights = run.objective.network.head.classifier.weight.clone()
+    with pytest.raises(ValueError, match=f'diverged in iteration 2: .*{named}') as error:
+        run.train()
+    assert f'{run.checkpoint} is still of an iteration before it' in str(error.value)
+    assert run.checkpoint.read_bytes() == before
+    assert torch.equal(run.objective.network.head.classifier.weight, weights)
+    assert run.iteration == 1
 
 
 def test_a_run_logs_its_terms_and_the_held_out_figures(config, tmp_path):

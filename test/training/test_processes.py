@@ -67,5 +67,5 @@ def test_without_a_group_there_is_one_process_and_nothing_is_shared():
     assert processes.any_of_them(True)
     assert not processes.any_of_them(False)
     module = torch.nn.Sequential(torch.nn.BatchNorm2d(3))
-    assert processes.share_normalisation(module, torch.device('cpu')) is module
+    assert processes.share_batches(module, torch.device('cpu')) is module
     assert type(module[0]) is torch.nn.BatchNorm2d

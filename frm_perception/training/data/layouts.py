@@ -33,6 +33,7 @@ from frm_perception.media.frames import IMAGE_SUFFIXES
 from frm_perception.media.labelled_images import DataError
 from frm_perception.media.labelled_images import LabelledImage
 from frm_perception.media.labelled_images import LabelledSet
+from frm_perception.media.labelled_images import with_labels
 from frm_perception.runtime.label_space_file import find_label_space
 from frm_perception.training.config import BDD100KData
 from frm_perception.training.config import CamVidData
@@ -163,7 +164,7 @@ def _folder(data: FolderData, space: LabelSpace) -> Listing:
 def _chosen(images: Path, labels: Path, data: CamVidData | FolderData) -> list[LabelledImage]:
     """List the images of the sequences that are asked for."""
     _existing(labels, images)
-    found = [LabelledImage(file, labels / f'{file.stem}.png') for file in _images(images)]
+    found = with_labels(_images(images), labels)
     there = sorted({item.sequence for item in found})
     unknown = [name for name in data.sequences if name not in there]
     if unknown:
