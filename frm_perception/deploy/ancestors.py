@@ -147,12 +147,13 @@ def _of_bundle(role: str, folder: Path, config: TrainingConfig, known: set[Path]
 
 def _recorded(record: Mapping[str, Any], known: set[Path]) -> Iterator[Ancestor]:
     file, config = Path(record['checkpoint']), record.get('config')
-    if config is None and file.is_file() and file.resolve() not in known:
-        # An older manifest, without recipes; the checkpoint has its own.
-        yield from _of_checkpoint(record['role'], file, known)
-        return
-    if config is None and file.resolve() in known:
-        return
+    if 'config' not in record:
+        # Of an older manifest, without recipes; a checkpoint has its own.
+        if file.resolve() in known:
+            return
+        if file.is_file():
+            yield from _of_checkpoint(record['role'], file, known)
+            return
     known.add(file.resolve())
     yield Ancestor(record['role'], file, record['data'], record.get('iterations'),
                    record.get('commit'), config,

@@ -297,14 +297,17 @@ def _in_all(run: Mapping[str, Any]) -> str:
     return f' ({total} with the runs that it began with)'
 
 
+def _at(commit: str | None) -> str:
+    return f' at commit `{commit}`' if commit else ' at a commit that is not recorded'
+
+
 def _recipes_before(training: Mapping[str, Any]) -> str:
     parts = ['']
     for run in training['learned_from']:
         if run.get('config'):
-            commit = f'commit `{run["commit"]}`' if run['commit'] else 'a commit not recorded,'
             parts += [f'{_ROLES.get(run["role"], run["role"].capitalize())}, '
                       f'`{run["checkpoint"]}`: {run["iterations"]} iterations of '
-                      f'{run["config"]["batch"]} images at {commit} with', '',
+                      f'{run["config"]["batch"]} images{_at(run["commit"])} with', '',
                       f'```yaml\n{_as_yaml(run["config"])}```', '']
         elif run['role'] != 'pretrained':
             parts += [f'How `{run["checkpoint"]}` ({run["role"]}) was trained is not recorded.',

@@ -84,8 +84,10 @@ def test_every_run_before_it_is_told_with_recipe_and_commit_down_to_the_pretrain
 
 
 def test_a_bundles_history_is_kept_when_its_checkpoints_are_gone(tmp_path):
+    pretrained = tmp_path / 'net.tflite'
+    pretrained.write_bytes(b'no checkpoint')
     first = _run(tmp_path / 'first' / 'c.pt', replace(
-        _config('net.tflite'), sources=(CamVidData(str(tmp_path)),)), 30)
+        _config(pretrained), sources=(CamVidData(str(tmp_path)),)), 30)
     config = _config(first, 1)
     before = [one.manifest() for one in ancestors(config, tmp_path / 'own.pt')]
     bundle = _bundle(tmp_path / 'models', config, 20, before)

@@ -214,14 +214,16 @@ def test_the_recipes_of_the_runs_before_it_and_their_sum_are_told():
            'commit': 'cafe', 'config': before}
     pretrained = {'role': 'pretrained', 'checkpoint': 'net.tflite', 'data': [IMAGENET]}
     gone = {'role': 'start', 'checkpoint': 'runs/gone.pt', 'data': None}
+    unknown = {**run, 'checkpoint': 'runs/old.pt', 'commit': None}
     card = card_text(_manifest(
         others=[_other(iterations_in_all=1900, data=[IMAGENET])],
-        learned_from=[run, pretrained, gone], iterations_in_all=4700), False)
+        learned_from=[run, pretrained, unknown, gone], iterations_in_all=4700), False)
     recipe = _section(card, 'Recipe')
     assert '3000 iterations of 8 images (4700 with the runs that it began with)' in recipe
     assert '`runs/before.pt`: 1700 iterations of 4 images at commit `cafe` with' in recipe
     blocks = [yaml.safe_load(part.partition('```')[0]) for part in recipe.split('```yaml\n')[1:]]
-    assert blocks == [as_plain(CONFIG), before]
+    assert blocks == [as_plain(CONFIG), before, before]
+    assert '`runs/old.pt`: 1700 iterations of 4 images at a commit that is not' in recipe
     assert 'How `runs/gone.pt` (start) was trained is not recorded' in recipe
     assert 'ImageNet' in _section(card, 'What it learned from')
     assert 'Pretrained weights: `net.tflite`' in card
