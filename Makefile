@@ -9,7 +9,8 @@ ANY_PYTHON := $(shell for name in $(PYTHON) python3 python3.12 python3.11 python
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 6))' >/dev/null 2>&1 && echo "$$name" && break; done)
 PREPARE = $(if $(ANY_PYTHON),$(ANY_PYTHON) scripts/bootstrap.py --python '$(PYTHON)',\
 	$(error There is no Python 3. On Debian and Ubuntu: sudo apt install python3 python3-venv))
-TESTS = $(PREPARE) run,train,test -- pytest
+# As many at once as there are cores: each file's tests in one process, since they share what they made.
+TESTS = $(PREPARE) run,train,test -- pytest -p xdist.plugin -n auto --maxprocesses 4 --dist loadfile
 
 help:
 	@echo 'make demo       show it: a camera, the segmenter and a recorder, over ROS 2; results in out/demo/'
