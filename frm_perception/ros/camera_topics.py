@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -32,9 +33,12 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
+from std_msgs.msg import String
 
 from frm_perception.labels import LabelSpace
+from frm_perception.ros.label_info import LATCHED
 from frm_perception.ros.label_info import publish_label_info
+from frm_perception.ros.legend import legend_text
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
@@ -43,8 +47,11 @@ except ImportError:  # ROS 2 Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
     from rclpy.qos_event import UnsupportedEventTypeError
 
-OUTPUTS = {'label': Image, 'drivable': Image, 'camera_info': CameraInfo}
-"""What is published below `<camera>/segmentation`, and its type."""
+OUTPUTS = {
+    'label': Image, 'drivable': Image, 'confidence': Image, 'overlay': Image,
+    'label/compressed': CompressedImage, 'camera_info': CameraInfo,
+}
+"""What is published of every answered frame below `<camera>/segmentation`, and its type."""
 
 Message = Any
 """`sensor_msgs/Image`, `sensor_msgs/CompressedImage` or `sensor_msgs/CameraInfo`."""
@@ -79,6 +86,7 @@ class CameraTopics:
         self._outputs = f'{camera}/segmentation'
         self._publishers: dict[str, LifecyclePublisher] = {}
         self._label_info: Publisher | None = None
+        self._legend: Publisher | None = None
         self._info_name = f'{camera}/camera_info'
         self.input = node.resolve_topic_name(self._name)
         self.info_input = node.resolve_topic_name(self._info_name)
@@ -91,21 +99,32 @@ class CameraTopics:
         FastDDS does not count those that a newer one replaced before this process took them.
         """
 
-    def open(self, space: LabelSpace) -> None:
-        """Create the outputs; publish the label space, latched, where vision_msgs is there."""
+    def open(self, space: LabelSpace, drivable: Sequence[str]) -> None:
+        """
+        Create the outputs; publish, latched, what the labels mean.
+
+        :param drivable: names of the classes that count as drivable; empty: the space's own.
+        """
         for output, message_type in OUTPUTS.items():
             self._publishers[output] = self._node.create_lifecycle_publisher(
                 message_type, f'{self._outputs}/{output}', _depth_one(ReliabilityPolicy.RELIABLE),
                 qos_overriding_options=QoSOverridingOptions.with_default_policies())
         self._label_info = publish_label_info(
             self._node, f'{self._outputs}/label_info', space)
+        self._legend = self._node.create_publisher(String, f'{self._outputs}/legend', LATCHED)
+        self._legend.publish(String(data=legend_text(space, drivable)))
 
     @property
     def announces_labels(self) -> bool:
         """Whether the label space could be published."""
         return self._label_info is not None
 
-    def publish(self, output: str, message: Image | CameraInfo) -> None:
+    def wanted(self) -> frozenset[str]:
+        """Return those of :data:`OUTPUTS` that somebody has subscribed to."""
+        return frozenset(output for output, publisher in self._publishers.items()
+                         if publisher.get_subscription_count())
+
+    def publish(self, output: str, message: Message) -> None:
         """Publish one of :data:`OUTPUTS`."""
         self._publishers[output].publish(message)
 
@@ -138,9 +157,10 @@ class CameraTopics:
     def close(self) -> None:
         """Destroy every entity, also where :meth:`open` did not come to its end."""
         self.unsubscribe()
-        if self._label_info is not None:
-            self._node.destroy_publisher(self._label_info)
-            self._label_info = None
+        for latched in (self._label_info, self._legend):
+            if latched is not None:
+                self._node.destroy_publisher(latched)
+        self._label_info = self._legend = None
         for publisher in self._publishers.values():
             self._node.destroy_lifecycle_publisher(publisher)
         self._publishers.clear()

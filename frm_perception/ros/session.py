@@ -21,10 +21,8 @@ from functools import partial
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode
-from std_msgs.msg import Header
 
-from frm_perception.ros.camera_info import CameraInfoMismatch
-from frm_perception.ros.camera_info import camera_info_for
+from frm_perception.ros.answerer import Answerer
 from frm_perception.ros.camera_topics import CameraTopics
 from frm_perception.ros.camera_topics import Message
 from frm_perception.ros.compressed_images import check_compressed_image
@@ -33,18 +31,13 @@ from frm_perception.ros.diagnostics import camera_status
 from frm_perception.ros.diagnostics import make_status
 from frm_perception.ros.image_messages import MalformedImage
 from frm_perception.ros.image_messages import check_image
-from frm_perception.ros.image_messages import mono8_message
-from frm_perception.ros.image_messages import read_image
 from frm_perception.ros.loading import load_segmenter
 from frm_perception.ros.log_throttle import LogThrottle
 from frm_perception.ros.mailbox import Mailboxes
 from frm_perception.ros.mailbox import Outcome
 from frm_perception.ros.parameters import SegmenterParameters
 from frm_perception.ros.worker import Worker
-from frm_perception.runtime.drivable import DrivableFilter
 from frm_perception.runtime.engine_cache import open_cache
-from frm_perception.runtime.pictures import PictureError
-from frm_perception.runtime.segmenter import Segmentation
 from frm_perception.runtime.segmenter import Segmenter
 
 SILENCE_S = 5.0
@@ -69,12 +62,11 @@ class Session:
         self._throttle = LogThrottle(_REPEAT_S)
         self._segmenter: Segmenter | None = None
         self._mailboxes: Mailboxes[Message] = Mailboxes(parameters.cameras)
-        self._worker: Worker[Message] = Worker(self._mailboxes, self._answer, self._report)
+        self._worker: Worker[Message] | None = None
         self._topics = {camera: CameraTopics(node, camera, parameters.transport)
                         for camera in parameters.cameras}
         self._records = {camera: CameraRecord(topics.input)
                          for camera, topics in self._topics.items()}
-        self._filters: dict[str, DrivableFilter] = {}
         self.active = False
 
     def open(self) -> None:
@@ -86,16 +78,18 @@ class Session:
         cache = open_cache(self._parameters.engine_cache, self._logger.warning)
         self._segmenter = load_segmenter(self._parameters, cache, self._logger)
         for topics in self._topics.values():
-            topics.open(self._segmenter.label_space)
+            topics.open(self._segmenter.label_space, self._parameters.drivable_classes)
         if not all(topics.announces_labels for topics in self._topics.values()):
             self._logger.info('vision_msgs is not installed: no segmentation/label_info')
 
     def start(self) -> None:
         """Take frames and answer them."""
+        assert self._segmenter is not None, 'only a session that is open can be started'
         self.active = True
-        # Anew at every start: what a filter remembers is of the scene before.
-        self._filters = {camera: DrivableFilter(self._parameters.drivable_rules)
-                         for camera in self._parameters.cameras}
+        # Anew at every start: what its filters remember is of the scene before.
+        answerer = Answerer(self._node, self._segmenter, self._parameters, self._topics,
+                            self._records, self._throttle)
+        self._worker = Worker(self._mailboxes, answerer.answer, self._report)
         self._worker.start()
         for camera, topics in self._topics.items():
             self._records[camera].last_arrival = time.monotonic()
@@ -106,7 +100,9 @@ class Session:
         self.active = False
         for topics in self._topics.values():
             topics.unsubscribe()
-        self._worker.stop()
+        if self._worker is not None:
+            self._worker.stop()
+            self._worker = None
         for camera, record in self._records.items():
             # What waited was dropped because of this, and not for newer images.
             record.logged = self._mailboxes.counts(camera)
@@ -199,55 +195,6 @@ class Session:
         else:
             self._mailboxes.put(camera, message)
 
-    def _answer(self, camera: str, message: Message) -> None:
-        """Worker's thread: from a message to its published answer."""
-        answer = self._segment(camera, message)
-        topics = self._topics[camera]
-        topics.publish('label', mono8_message(message.header, answer.labels))
-        topics.publish('drivable', mono8_message(message.header, answer.drivable))
-        self._publish_camera_info(camera, message.header, answer)
-        record = self._records[camera]
-        record.inference.add(answer.timings['infer'])
-        record.latency.add(self._age_ms(message))
-
-    def _segment(self, camera: str, message: Message) -> Segmentation:
-        assert self._segmenter is not None, 'the worker runs only while the session is open'
-        output_size, drivable = self._parameters.output_size, self._filters[camera]
-        stamp_ns = _stamp_ns(message)
-        if self._parameters.transport == 'raw':
-            image, encoding = read_image(message)
-            return self._segmenter.segment(
-                image, encoding, output_size, drivable=drivable, stamp_ns=stamp_ns)
-        try:
-            return self._segmenter.segment_compressed(
-                memoryview(message.data), output_size, drivable=drivable, stamp_ns=stamp_ns)
-        except PictureError as error:
-            raise MalformedImage(str(error)) from error
-
-    def _publish_camera_info(self, camera: str, header: Header, answer: Segmentation) -> None:
-        """Worker's thread: publish what the camera is to the label image, where that is known."""
-        topics, record = self._topics[camera], self._records[camera]
-        info = topics.camera_info
-        if info is None:
-            return
-        try:
-            scaled = camera_info_for(
-                info, header, answer.geometry.image, answer.shows,
-                (answer.labels.shape[0], answer.labels.shape[1]))
-        except CameraInfoMismatch as error:
-            record.unfit_infos += 1
-            if self._throttle.allows(camera, 'camera_info'):
-                self._logger.warning(
-                    f'the camera info on {topics.info_input} is not used: {error} '
-                    f'({record.unfit_infos} images so far)')
-        else:
-            topics.publish('camera_info', scaled)
-
-    def _age_ms(self, message: Message) -> float:
-        """Return the milliseconds from the message's stamp to now on the node's clock."""
-        now: int = self._node.get_clock().now().nanoseconds
-        return (now - _stamp_ns(message)) / 1e6
-
     def _report(self, camera: str, outcome: Outcome, error: Exception) -> None:
         """Remember, and log once in a while, why a frame gets no answer."""
         record = self._records[camera]
@@ -263,9 +210,3 @@ class Session:
                 self._logger.error(
                     f'a frame of {record.topic} failed; the next ones are tried\n'
                     + ''.join(traceback.format_exception(error)))
-
-
-def _stamp_ns(message: Message) -> int:
-    """Return when the image was taken; unlike ``Time.from_msg`` this takes stamps before 1970."""
-    stamp = message.header.stamp
-    return int(stamp.sec * 1_000_000_000 + stamp.nanosec)
