@@ -107,11 +107,14 @@ def camera_status(
             'is use_sim_time set as it should be?')
     elif counts.received == before.received:
         message = 'no image since the last report'
+    elif counts.unwanted > before.unwanted:
+        message = 'idle: nobody has subscribed to anything of this camera'
     values: dict[str, object] = {
         'topic': record.topic,
         'received': counts.received,
         'answered': counts.answered,
         'dropped': counts.dropped,
+        'unwanted': counts.unwanted,
         'malformed': counts.malformed,
         'failed': counts.failed,
         'in_flight': counts.in_flight,

@@ -28,9 +28,10 @@ Frame = TypeVar('Frame')
 
 
 class Outcome(Enum):
-    """How the work on a frame ended; the values are the fields of :class:`FrameCounts`."""
+    """What became of a frame; the values are the fields of :class:`FrameCounts`."""
 
     ANSWERED = 'answered'
+    UNWANTED = 'unwanted'
     MALFORMED = 'malformed'
     FAILED = 'failed'
 
@@ -45,6 +46,7 @@ class FrameCounts:
     :param working: with the worker, 0 or 1.
     :param answered: label and drivable were published.
     :param dropped: a newer frame came before this one's turn, or the node was deactivated.
+    :param unwanted: nobody had subscribed to anything of this camera when it came.
     :param malformed: the message does not hold an image that can be read.
     :param failed: inference or publishing raised an error.
     """
@@ -54,6 +56,7 @@ class FrameCounts:
     working: int = 0
     answered: int = 0
     dropped: int = 0
+    unwanted: int = 0
     malformed: int = 0
     failed: int = 0
 
@@ -107,10 +110,10 @@ class Mailboxes(Generic[Frame]):
                 self._count(camera, received=1, waiting=1)
             self._changed.notify()
 
-    def reject(self, camera: str) -> None:
-        """Receive a frame that was found malformed on arrival: it never displaces a good one."""
+    def reject(self, camera: str, outcome: Outcome) -> None:
+        """Receive a frame whose fate is known on arrival: it never displaces a good one."""
         with self._changed:
-            self._count(camera, received=1, malformed=1)
+            self._count(camera, received=1, **{outcome.value: 1})
 
     def take(self) -> tuple[str, Frame] | None:
         """Wait for the frame whose camera has waited longest; None once closed."""

@@ -184,16 +184,23 @@ class Session:
             })
 
     def _receive(self, camera: str, message: Message) -> None:
-        """Executor's thread: put the frame in its mailbox, unless it is plainly malformed."""
+        """
+        Executor's thread: put the frame in its mailbox, if it can be read and somebody listens.
+
+        The subscription stays when nobody does, so that who comes gets the very next frame.
+        """
         self._records[camera].last_arrival = time.monotonic()
         check = check_image if self._parameters.transport == 'raw' else check_compressed_image
         try:
             check(message)
         except MalformedImage as error:
-            self._mailboxes.reject(camera)
+            self._mailboxes.reject(camera, Outcome.MALFORMED)
             self._report(camera, Outcome.MALFORMED, error)
-        else:
+            return
+        if self._topics[camera].wanted():
             self._mailboxes.put(camera, message)
+        else:
+            self._mailboxes.reject(camera, Outcome.UNWANTED)
 
     def _report(self, camera: str, outcome: Outcome, error: Exception) -> None:
         """Remember, and log once in a while, why a frame gets no answer."""
