@@ -39,6 +39,7 @@ from frm_perception.ros.image_messages import read_image
 from frm_perception.ros.image_messages import rgb8_message
 from frm_perception.ros.log_throttle import LogThrottle
 from frm_perception.ros.parameters import SegmenterParameters
+from frm_perception.ros.worker import StaleFrame
 from frm_perception.runtime.drivable import DrivableFilter
 from frm_perception.runtime.geometry import View
 from frm_perception.runtime.pictures import PictureError
@@ -92,10 +93,12 @@ class Answerer:
 
         Latency is that of label and drivable: what is drawn for people comes after them.
 
+        :raises StaleFrame: its stamp is older than `max_age` on the node's clock.
         :raises MalformedImage: the message holds no image that can be read.
         :raises EngineError: the network failed.
         """
         topics, record = self._topics[camera], self._records[camera]
+        self._refuse_stale(message)
         wanted = topics.wanted()
         picture = self._read(message)
         answer = self._segmenter.segment(
@@ -115,6 +118,17 @@ class Answerer:
         if 'overlay' in wanted:
             topics.publish('overlay', rgb8_message(
                 header, overlay(picture, answer, self._segmenter.label_space)))
+
+    def _refuse_stale(self, message: Message) -> None:
+        """
+        Refuse a frame that is too old, of which a stamp in the future is no sign.
+
+        That is what the frames in flight have when a recording begins again, and the clock with it.
+        """
+        limit, age = self._parameters.max_age, self._age_ms(message) / 1e3
+        if 0 < limit < age:
+            raise StaleFrame(
+                f'its stamp is {age:.2f} s old on the clock of the node, and max_age is {limit} s')
 
     def _read(self, message: Message) -> Picture:
         if isinstance(message, Image):

@@ -99,6 +99,10 @@ def camera_status(
         level, message = DiagnosticStatus.ERROR, f'frames fail: {record.last_problem}'
     elif counts.malformed > before.malformed:
         level, message = DiagnosticStatus.WARN, f'malformed images: {record.last_problem}'
+    elif counts.stale > before.stale:
+        level, message = DiagnosticStatus.WARN, (
+            f'images are too old: {record.last_problem}; is use_sim_time set as it should be, '
+            'and do the clocks agree?')
     elif silence is not None:
         level, message = DiagnosticStatus.WARN, f'no image for {silence:.0f} s'
     elif latency is not None and abs(latency[0]) > _CLOCKS_DISAGREE_MS:
@@ -115,6 +119,7 @@ def camera_status(
         'answered': counts.answered,
         'dropped': counts.dropped,
         'unwanted': counts.unwanted,
+        'stale': counts.stale,
         'malformed': counts.malformed,
         'failed': counts.failed,
         'in_flight': counts.in_flight,

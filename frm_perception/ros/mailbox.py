@@ -32,6 +32,7 @@ class Outcome(Enum):
 
     ANSWERED = 'answered'
     UNWANTED = 'unwanted'
+    STALE = 'stale'
     MALFORMED = 'malformed'
     FAILED = 'failed'
 
@@ -47,6 +48,7 @@ class FrameCounts:
     :param answered: label and drivable were published.
     :param dropped: a newer frame came before this one's turn, or the node was deactivated.
     :param unwanted: nobody had subscribed to anything of this camera when it came.
+    :param stale: it was too old when its turn came.
     :param malformed: the message does not hold an image that can be read.
     :param failed: inference or publishing raised an error.
     """
@@ -57,6 +59,7 @@ class FrameCounts:
     answered: int = 0
     dropped: int = 0
     unwanted: int = 0
+    stale: int = 0
     malformed: int = 0
     failed: int = 0
 

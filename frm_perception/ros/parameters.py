@@ -70,6 +70,7 @@ class SegmenterParameters:
     :param threads: threads of one inference; 0 leaves other programs room.
     :param fit: how images are fitted into the network's input.
     :param output_size: `camera` or `network`.
+    :param max_age: seconds after which a frame is refused; 0 refuses none.
     :param drivable_classes: names of classes; none means the label space's own.
     :param drivable_min_confidence: and the following, see :attr:`drivable_rules`.
     """
@@ -86,6 +87,7 @@ class SegmenterParameters:
     threads: int
     fit: str
     output_size: str
+    max_age: float
     drivable_classes: tuple[str, ...]
     drivable_min_confidence: float
     drivable_min_area: float
@@ -220,6 +222,10 @@ SPECS: Mapping[str, ParameterSpec] = {
         "Size of label and drivable images: the camera image's, or the network's grid without "
         'the border that fills up its input.',
         *OUTPUT_SIZES),
+    'max_age': _number(
+        0.0,
+        "Images whose stamp is older than so many seconds on the node's clock when their turn "
+        'comes are refused and counted as stale; 0.0 refuses none.', 0.0, MAX_GAP_S),
     'drivable_classes': ParameterSpec(
         [''],
         'Classes that count as drivable. Configure lists the classes if one does not exist.',

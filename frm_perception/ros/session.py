@@ -205,12 +205,12 @@ class Session:
     def _report(self, camera: str, outcome: Outcome, error: Exception) -> None:
         """Remember, and log once in a while, why a frame gets no answer."""
         record = self._records[camera]
-        if outcome is Outcome.MALFORMED:
+        if outcome is not Outcome.FAILED:
             record.last_problem = str(error)
             if self._throttle.allows(camera, outcome):
+                so_far = getattr(self._mailboxes.counts(camera), outcome.value)
                 self._logger.warning(
-                    f'malformed image on {record.topic} '
-                    f'({self._mailboxes.counts(camera).malformed} so far): {error}')
+                    f'{outcome.value} image on {record.topic} ({so_far} so far): {error}')
         else:
             record.last_problem = f'{type(error).__name__}: {error}'
             if self._throttle.allows(camera, outcome):

@@ -59,6 +59,7 @@ def node(probe: Probe, models: Path, tmp_path_factory: pytest.TempPathFactory
     ('threads', 'all', '0 to 256'),
     ('require_provider', 'yes', 'true, false'),
     ('output_size', 'full', 'camera, network'),
+    ('max_age', -1.0, '0.0 to 3600.0'),
     ('fit', 'squash', 'letterbox, stretch, crop'),
     ('drivable_min_confidence', 1.5, '0.0 to 1.0'),
     ('drivable_min_area', -0.1, '0.0 to 1.0'),
