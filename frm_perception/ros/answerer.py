@@ -123,7 +123,7 @@ class Answerer:
         """
         Refuse a frame that is too old, of which a stamp in the future is no sign.
 
-        That is what the frames in flight have when a recording begins again, and the clock with it.
+        Frames in flight have one when a recording begins again, and the clock with it.
         """
         limit, age = self._parameters.max_age, self._age_ms(message) / 1e3
         if 0 < limit < age:
