@@ -119,6 +119,7 @@ def camera_status(
         'answered': counts.answered,
         'dropped': counts.dropped,
         'unwanted': counts.unwanted,
+        'limited': counts.limited,
         'stale': counts.stale,
         'malformed': counts.malformed,
         'failed': counts.failed,

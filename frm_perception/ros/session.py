@@ -36,6 +36,7 @@ from frm_perception.ros.log_throttle import LogThrottle
 from frm_perception.ros.mailbox import Mailboxes
 from frm_perception.ros.mailbox import Outcome
 from frm_perception.ros.parameters import SegmenterParameters
+from frm_perception.ros.scheduler import RateLimit
 from frm_perception.ros.worker import Worker
 from frm_perception.runtime.engine_cache import open_cache
 from frm_perception.runtime.segmenter import Segmenter
@@ -61,10 +62,11 @@ class Session:
         self._parameters = parameters
         self._throttle = LogThrottle(_REPEAT_S)
         self._segmenter: Segmenter | None = None
-        self._mailboxes: Mailboxes[Message] = Mailboxes(parameters.cameras)
+        self._mailboxes: Mailboxes[Message] = Mailboxes(parameters.weights)
         self._worker: Worker[Message] | None = None
         self._topics = {camera: CameraTopics(node, camera, parameters.transport)
                         for camera in parameters.cameras}
+        self._limits = {camera: RateLimit(most) for camera, most in parameters.max_rates.items()}
         self._records = {camera: CameraRecord(topics.input)
                          for camera, topics in self._topics.items()}
         self.active = False
@@ -185,11 +187,12 @@ class Session:
 
     def _receive(self, camera: str, message: Message) -> None:
         """
-        Executor's thread: put the frame in its mailbox, if it can be read and somebody listens.
+        Executor's thread: put the frame in its mailbox, if it can be read and is to be answered.
 
-        The subscription stays when nobody does, so that who comes gets the very next frame.
+        The subscription stays when nobody listens, so that who comes gets the very next frame.
         """
-        self._records[camera].last_arrival = time.monotonic()
+        now = time.monotonic()
+        self._records[camera].last_arrival = now
         check = check_image if self._parameters.transport == 'raw' else check_compressed_image
         try:
             check(message)
@@ -197,10 +200,12 @@ class Session:
             self._mailboxes.reject(camera, Outcome.MALFORMED)
             self._report(camera, Outcome.MALFORMED, error)
             return
-        if self._topics[camera].wanted():
-            self._mailboxes.put(camera, message)
-        else:
+        if not self._topics[camera].wanted():
             self._mailboxes.reject(camera, Outcome.UNWANTED)
+        elif not self._limits[camera].admits(now):
+            self._mailboxes.reject(camera, Outcome.LIMITED)
+        else:
+            self._mailboxes.put(camera, message)
 
     def _report(self, camera: str, outcome: Outcome, error: Exception) -> None:
         """Remember, and log once in a while, why a frame gets no answer."""

@@ -26,7 +26,7 @@ from frm_perception.ros.mailbox import Outcome
 
 
 def opened(*cameras: str) -> Mailboxes[int]:
-    mailboxes: Mailboxes[int] = Mailboxes(cameras)
+    mailboxes: Mailboxes[int] = Mailboxes(dict.fromkeys(cameras, 1.0))
     mailboxes.open()
     return mailboxes
 
