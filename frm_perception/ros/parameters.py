@@ -21,10 +21,12 @@ values is found out by `configure`, which reads the models.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from typing import TypeVar
 
 from rclpy.exceptions import InvalidTopicNameException
 from rclpy.node import Node
@@ -41,12 +43,16 @@ from frm_perception.runtime.engines import PROVIDERS
 from frm_perception.runtime.geometry import FITS
 from frm_perception.runtime.segmenter import OUTPUT_SIZES
 
+TRANSPORTS = ('auto', 'raw', 'compressed')
 MAX_THREADS = 256
 MAX_GAP_S = 3600.0
 MAX_RATE = 1000.0
 
 _RESOLUTION = re.compile(r'auto|[1-9][0-9]{0,4}x[1-9][0-9]{0,4}')
 _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*')
+
+
+Value = TypeVar('Value')
 
 
 class ParameterError(ValueError):
@@ -59,7 +65,8 @@ class SegmenterParameters:
     The values of one configuration, checked.
 
     :param cameras: prefixes of the topics, one a camera.
-    :param transport: `raw` or `compressed`.
+    :param transport: `auto`, `raw` or `compressed`; of several cameras one, or one for each with
+        commas between them.
     :param model_dir: folder of bundles; empty means the models that came with the package.
     :param backbone: which bundle; `auto` is the default of `model_dir`.
     :param resolution: `auto` or `HEIGHTxWIDTH` of the network's input.
@@ -101,6 +108,11 @@ class SegmenterParameters:
     drivable_max_gap: float
 
     @property
+    def transports(self) -> dict[str, str]:
+        """Transport of each camera."""
+        return self._per_camera(_words(self.transport))
+
+    @property
     def max_rates(self) -> dict[str, float]:
         """Most answers a second of each camera; 0 is no limit."""
         return self._per_camera(self.max_rate)
@@ -110,7 +122,7 @@ class SegmenterParameters:
         """Weight of each camera."""
         return self._per_camera(self.weight)
 
-    def _per_camera(self, values: tuple[float, ...]) -> dict[str, float]:
+    def _per_camera(self, values: tuple[Value, ...]) -> dict[str, Value]:
         return dict(zip(self.cameras, values * len(self.cameras) if len(values) == 1 else values))
 
     @property
@@ -120,6 +132,10 @@ class SegmenterParameters:
             min_confidence=self.drivable_min_confidence, min_area=self.drivable_min_area,
             foot=self.drivable_foot, appear_frames=self.drivable_appear_frames,
             vanish_frames=self.drivable_vanish_frames, max_gap_s=self.drivable_max_gap)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(','))
 
 
 def _are_cameras(names: Sequence[str]) -> bool:
@@ -137,11 +153,13 @@ SPECS: Mapping[str, ParameterSpec] = {
         'Cameras C: the node reads C/image_raw and, where it is there, C/camera_info; it '
         'publishes C/segmentation/label, drivable and camera_info. One engine serves all of them.',
         "a list of different topic prefixes such as ['front', 'rear']", _are_cameras),
-    'transport': choice(
-        'raw',
+    'transport': ParameterSpec(
+        'auto',
         'Form of the input: raw reads C/image_raw (sensor_msgs/Image), compressed reads '
-        'C/image_raw/compressed (sensor_msgs/CompressedImage, JPEG or PNG).',
-        'raw', 'compressed'),
+        'C/image_raw/compressed (sensor_msgs/CompressedImage, JPEG or PNG), auto reads the one '
+        'that is published, and if both are, raw.',
+        'auto, raw, compressed, or one of these for each camera, such as raw,compressed',
+        lambda text: all(word in TRANSPORTS for word in _words(text))),
     'model_dir': ParameterSpec(
         '', 'Folder of model bundles.',
         'a path, or empty for the models that came with the package', lambda _: True),
@@ -233,8 +251,9 @@ SPECS: Mapping[str, ParameterSpec] = {
 }
 """Every parameter of the node by name, in the order of :class:`SegmenterParameters`."""
 
-_PER_CAMERA = ('max_rate', 'weight')
-"""Lists with a value for all cameras or one for each."""
+_PER_CAMERA: Mapping[str, Callable[[Any], int]] = {
+    'transport': lambda text: len(_words(text)), 'max_rate': len, 'weight': len}
+"""What has a value for all cameras or one for each -> how many are given."""
 
 
 def declare_parameters(node: Node) -> None:
@@ -315,7 +334,7 @@ def _joint_problems(values: Mapping[str, Any]) -> list[str]:
     cameras = len(values['cameras'])
     return [f'parameter {name} cannot be {values[name]!r} with {cameras} cameras; '
             f'possible: {SPECS[name].possible}'
-            for name in _PER_CAMERA if len(values[name]) not in (1, cameras)]
+            for name, count in _PER_CAMERA.items() if count(values[name]) not in (1, cameras)]
 
 
 def _without_emptiness(value: Any, spec: ParameterSpec) -> Any:

@@ -232,7 +232,11 @@ class SegmenterNode(LifecycleNode):
 
     def _warn_of_unknown_parameters(self, qos_overrides: bool) -> None:
         """Warn of each name once; QoS overrides are only known once the topics exist."""
+        possible = () if self._session is None else tuple(
+            f'qos_overrides.{topic}.' for topic in self._session.possible_inputs())
         for name in unknown_parameters(self):
+            if name.startswith(possible):
+                continue  # of a topic that is not published yet
             if name.startswith('qos_overrides.') == qos_overrides and name not in self._warned_of:
                 self._warned_of.add(name)
                 self.get_logger().warning(
@@ -246,6 +250,7 @@ class SegmenterNode(LifecycleNode):
 
     def _tick(self) -> None:
         if self._session is not None:
+            self._session.follow_publishers()
             self._session.log_conditions()
         self._publish_diagnostics()
 

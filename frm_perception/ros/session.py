@@ -21,6 +21,7 @@ from functools import partial
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode
+from sensor_msgs.msg import Image
 
 from frm_perception.ros.answerer import Answerer
 from frm_perception.ros.camera_topics import CameraTopics
@@ -64,11 +65,10 @@ class Session:
         self._segmenter: Segmenter | None = None
         self._mailboxes: Mailboxes[Message] = Mailboxes(parameters.weights)
         self._worker: Worker[Message] | None = None
-        self._topics = {camera: CameraTopics(node, camera, parameters.transport)
-                        for camera in parameters.cameras}
+        self._topics = {camera: CameraTopics(node, camera, transport)
+                        for camera, transport in parameters.transports.items()}
         self._limits = {camera: RateLimit(most) for camera, most in parameters.max_rates.items()}
-        self._records = {camera: CameraRecord(topics.input)
-                         for camera, topics in self._topics.items()}
+        self._records = {camera: CameraRecord() for camera in parameters.cameras}
         self.active = False
 
     def open(self) -> None:
@@ -122,6 +122,16 @@ class Session:
         """Return the resolved topics that images are taken from."""
         return ', '.join(topics.input for topics in self._topics.values())
 
+    def possible_inputs(self) -> set[str]:
+        """Return the resolved topics that images may be taken from."""
+        return {topic for topics in self._topics.values() for topic in topics.possible_inputs}
+
+    def follow_publishers(self) -> None:
+        """Let active cameras take the images that are published, where they may choose."""
+        for topics in self._topics.values():
+            if topics.follow_publishers():
+                self._logger.info(f'taking images from {topics.input} now')
+
     def log_conditions(self) -> None:
         """Log, once in a while, what is wrong with an active camera's images on their way."""
         if not self.active:
@@ -152,7 +162,7 @@ class Session:
         for camera, record in self._records.items():
             statuses.append(camera_status(
                 self._node, camera, record, self._mailboxes.counts(camera),
-                self._topics[camera].lost, self._silence(camera)))
+                self._topics[camera], self._silence(camera)))
         return statuses
 
     def _silence(self, camera: str) -> float | None:
@@ -193,7 +203,7 @@ class Session:
         """
         now = time.monotonic()
         self._records[camera].last_arrival = now
-        check = check_image if self._parameters.transport == 'raw' else check_compressed_image
+        check = check_image if isinstance(message, Image) else check_compressed_image
         try:
             check(message)
         except MalformedImage as error:
@@ -209,16 +219,16 @@ class Session:
 
     def _report(self, camera: str, outcome: Outcome, error: Exception) -> None:
         """Remember, and log once in a while, why a frame gets no answer."""
-        record = self._records[camera]
+        record, topic = self._records[camera], self._topics[camera].input
         if outcome is not Outcome.FAILED:
             record.last_problem = str(error)
             if self._throttle.allows(camera, outcome):
                 so_far = getattr(self._mailboxes.counts(camera), outcome.value)
                 self._logger.warning(
-                    f'{outcome.value} image on {record.topic} ({so_far} so far): {error}')
+                    f'{outcome.value} image on {topic} ({so_far} so far): {error}')
         else:
             record.last_problem = f'{type(error).__name__}: {error}'
             if self._throttle.allows(camera, outcome):
                 self._logger.error(
-                    f'a frame of {record.topic} failed; the next ones are tried\n'
+                    f'a frame of {topic} failed; the next ones are tried\n'
                     + ''.join(traceback.format_exception(error)))
