@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
@@ -38,9 +39,9 @@ from frm_perception.ros.image_messages import mono8_message
 from frm_perception.ros.image_messages import read_image
 from frm_perception.ros.image_messages import rgb8_message
 from frm_perception.ros.log_throttle import LogThrottle
-from frm_perception.ros.parameters import SegmenterParameters
 from frm_perception.ros.worker import StaleFrame
 from frm_perception.runtime.drivable import DrivableFilter
+from frm_perception.runtime.drivable import DrivableRules
 from frm_perception.runtime.geometry import View
 from frm_perception.runtime.pictures import PictureError
 from frm_perception.runtime.pictures import decode_picture
@@ -64,28 +65,48 @@ class Picture(NamedTuple):
     reduction: int = 1
 
 
+@dataclass(frozen=True)
+class Settings:
+    """
+    What may change between two frames.
+
+    :param output_size: one of :data:`frm_perception.runtime.segmenter.OUTPUT_SIZES`.
+    :param max_age: seconds after which a frame is refused; 0 refuses none.
+    :param rules: what it takes for a pixel to be drivable.
+    :param space: the classes, in the colours of the overlay.
+    :param opacity: of the overlay, 0..1.
+    """
+
+    output_size: str
+    max_age: float
+    rules: DrivableRules
+    space: LabelSpace
+    opacity: float
+
+
 class Answerer:
     """
     Answers frames, for as long as the node is active.
 
     :param node: lends its clock and logger.
     :param segmenter: does the work.
+    :param settings: hold for a whole frame; the executor's thread may put others in their place.
     :param topics: where each camera's answers go.
     :param records: where each camera's times are noted.
     :param throttle: keeps the log from repeating itself.
     """
 
     def __init__(
-            self, node: Node, segmenter: Segmenter, parameters: SegmenterParameters,
+            self, node: Node, segmenter: Segmenter, settings: Settings,
             topics: Mapping[str, CameraTopics], records: Mapping[str, CameraRecord],
             throttle: LogThrottle) -> None:
         self._node = node
         self._segmenter = segmenter
-        self._parameters = parameters
+        self.settings = settings
         self._topics = topics
         self._records = records
         self._throttle = throttle
-        self._filters = {camera: DrivableFilter(parameters.drivable_rules) for camera in topics}
+        self._filters = {camera: DrivableFilter(settings.rules) for camera in topics}
 
     def answer(self, camera: str, message: Message) -> None:
         """
@@ -98,12 +119,14 @@ class Answerer:
         :raises EngineError: the network failed.
         """
         topics, record = self._topics[camera], self._records[camera]
-        self._refuse_stale(message)
+        settings, drivable = self.settings, self._filters[camera]
+        drivable.rules = settings.rules
+        self._refuse_stale(message, settings.max_age)
         wanted = topics.wanted()
         picture = self._read(message)
         answer = self._segmenter.segment(
-            picture.pixels, picture.encoding, self._parameters.output_size,
-            'confidence' in wanted, drivable=self._filters[camera],
+            picture.pixels, picture.encoding, settings.output_size,
+            'confidence' in wanted, drivable=drivable,
             stamp_ns=_stamp_ns(message), reduction=picture.reduction)
         header: Header = message.header
         topics.publish('label', mono8_message(header, answer.labels))
@@ -117,15 +140,15 @@ class Answerer:
             topics.publish('label/compressed', png_message(header, answer.labels))
         if 'overlay' in wanted:
             topics.publish('overlay', rgb8_message(
-                header, overlay(picture, answer, self._segmenter.label_space)))
+                header, overlay(picture, answer, settings.space, settings.opacity)))
 
-    def _refuse_stale(self, message: Message) -> None:
+    def _refuse_stale(self, message: Message, limit: float) -> None:
         """
         Refuse a frame that is too old, of which a stamp in the future is no sign.
 
         Frames in flight have one when a recording begins again, and the clock with it.
         """
-        limit, age = self._parameters.max_age, self._age_ms(message) / 1e3
+        age = self._age_ms(message) / 1e3
         if 0 < limit < age:
             raise StaleFrame(
                 f'its stamp is {age:.2f} s old on the clock of the node, and max_age is {limit} s')
@@ -165,7 +188,8 @@ class Answerer:
         return (now - _stamp_ns(message)) / 1e6
 
 
-def overlay(picture: Picture, answer: Segmentation, space: LabelSpace) -> NDArray[np.uint8]:
+def overlay(picture: Picture, answer: Segmentation, space: LabelSpace, opacity: float
+            ) -> NDArray[np.uint8]:
     """Return (H,W,3) uint8 RGB of the labels' size: the image under its labels."""
     seen = picture.pixels[View(*(side // picture.reduction for side in answer.shows)).slices]
     image = to_rgb(seen, picture.encoding)
@@ -173,7 +197,7 @@ def overlay(picture: Picture, answer: Segmentation, space: LabelSpace) -> NDArra
     if image.shape[:2] != (height, width):
         how = cv2.INTER_AREA if height < image.shape[0] else cv2.INTER_LINEAR
         image = np.asarray(cv2.resize(image, (width, height), interpolation=how), np.uint8)
-    return draw_overlay(image, answer.labels, space, answer.drivable)
+    return draw_overlay(image, answer.labels, space, answer.drivable, opacity)
 
 
 def _stamp_ns(message: Message) -> int:

@@ -117,6 +117,11 @@ class CameraTopics:
         self._label_info = publish_label_info(
             self._node, f'{self._outputs}/label_info', space)
         self._legend = self._node.create_publisher(String, f'{self._outputs}/legend', LATCHED)
+        self.announce(space, drivable)
+
+    def announce(self, space: LabelSpace, drivable: Sequence[str]) -> None:
+        """Publish the legend, anew where its colours changed."""
+        assert self._legend is not None, 'open() makes the publisher'
         self._legend.publish(String(data=legend_text(space, drivable)))
 
     @property

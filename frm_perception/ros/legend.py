@@ -20,10 +20,27 @@ The legend: what label values mean and look like, as JSON that needs no message 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import replace
 
 from frm_perception.labels import IGNORE
 from frm_perception.labels import LabelSpace
+
+
+def painted(space: LabelSpace, colors: Mapping[str, tuple[int, int, int]]) -> LabelSpace:
+    """
+    Return a label space with other colours.
+
+    :param colors: red, green and blue by name of a class; the others keep theirs.
+    :raises ValueError: a name that is not in the label space.
+    """
+    unknown = [name for name in colors if name not in space.classes]
+    if unknown:
+        raise ValueError(f'palette names {", ".join(map(repr, unknown))}, but the classes of the '
+                         f'model are {", ".join(space.classes)}')
+    return replace(space, palette=tuple(
+        colors.get(name, color) for name, color in zip(space.classes, space.palette)))
 
 
 def legend_text(space: LabelSpace, drivable: Sequence[str] = ()) -> str:

@@ -90,6 +90,11 @@ class Mailboxes(Generic[Frame]):
         self._open = False
         self._changed = threading.Condition()
 
+    def weigh(self, weights: Mapping[str, float]) -> None:
+        """Let the same cameras have other weights from their next turns on."""
+        with self._changed:
+            self._turns.weights = weights
+
     def open(self) -> None:
         """Let frames in; the counts go on from where they were."""
         with self._changed:

@@ -149,7 +149,7 @@ class SegmenterNode(LifecycleNode):
 
     def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
         """
-        Refuse what cannot be with the reason; the parameter services call this.
+        Take a set of parameters as a whole, or refuse it with the reason; services call this.
 
         A callback of `add_on_set_parameters_callback` would be too late: rclpy refuses types,
         ranges and names before it, with messages that do not say what is possible.
@@ -157,9 +157,14 @@ class SegmenterNode(LifecycleNode):
         try:
             check_changes(self, parameter_list)
             self._refuse_locked(parameter_list)
-        except ParameterError as error:
+            if self._session is not None:
+                self._session.check(read_parameters(self, parameter_list))
+        except ValueError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        return super().set_parameters_atomically(parameter_list)
+        result = super().set_parameters_atomically(parameter_list)
+        if result.successful and self._session is not None:
+            self._session.adopt(read_parameters(self))
+        return result
 
     def close(self) -> None:
         """Shut down from whatever state the node is in; for the end of the process."""
@@ -203,11 +208,11 @@ class SegmenterNode(LifecycleNode):
             self._session = None
 
     def _refuse_locked(self, parameters: list[Parameter]) -> None:
-        """Every parameter takes effect in configure: until cleanup a new value would be a lie."""
+        """What takes effect in configure would be a lie until cleanup."""
         if self._phase not in ('inactive', 'active'):
             return
         for parameter in parameters:
-            if (parameter.name in SPECS
+            if (parameter.name in SPECS and not SPECS[parameter.name].live
                     and parameter.value != self.get_parameter(parameter.name).value):
                 steps = ['cleanup'] if self._phase == 'inactive' else ['deactivate', 'cleanup']
                 raise ParameterError(

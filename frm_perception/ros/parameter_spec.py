@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange
@@ -32,6 +33,7 @@ class ParameterSpec:
 
     :param possible: what is accepted, as text for descriptors, messages and `--help`.
     :param accepts: whether a value of the right type is one of those.
+    :param live: a change takes effect between two frames, else in the next configure.
     """
 
     default: Any
@@ -39,6 +41,7 @@ class ParameterSpec:
     possible: str
     accepts: Callable[[Any], bool]
     range: tuple[int, int] | tuple[float, float] | None = None
+    live: bool = False
 
     @property
     def type(self) -> Parameter.Type:
@@ -49,7 +52,8 @@ class ParameterSpec:
     def descriptor(self) -> ParameterDescriptor:
         """Return what `ros2 param describe` shows."""
         descriptor = ParameterDescriptor(
-            description=f'{self.description} Takes effect in configure.',
+            description=f'{self.description} Takes effect '
+                        + ('at once.' if self.live else 'in configure.'),
             additional_constraints=f'Possible: {self.possible}.')
         if self.range is not None:
             least, most = self.range
@@ -80,3 +84,8 @@ def numbers(default: float, description: str, least: float, most: float) -> Para
         f'a list such as [{default}] of numbers from {least} to {most}, one for all cameras or '
         'one for each in their order',
         lambda numbers: len(numbers) > 0 and all(least <= v <= most for v in numbers))
+
+
+def live(spec: ParameterSpec) -> ParameterSpec:
+    """Return the same for a parameter that can be changed while the node works."""
+    return replace(spec, live=True)

@@ -35,6 +35,7 @@ from rclpy.validate_topic_name import validate_topic_name
 
 from frm_perception.ros.parameter_spec import ParameterSpec
 from frm_perception.ros.parameter_spec import choice
+from frm_perception.ros.parameter_spec import live
 from frm_perception.ros.parameter_spec import number
 from frm_perception.ros.parameter_spec import numbers
 from frm_perception.runtime.drivable import MAX_FRAMES
@@ -49,6 +50,7 @@ MAX_GAP_S = 3600.0
 MAX_RATE = 1000.0
 
 _RESOLUTION = re.compile(r'auto|[1-9][0-9]{0,4}x[1-9][0-9]{0,4}')
+_COLOR = re.compile(r'(.+)=#([0-9a-fA-F]{6})')
 _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*')
 
 
@@ -80,6 +82,8 @@ class SegmenterParameters:
     :param max_rate: most answers a second, for all cameras or one for each; 0 is no limit.
     :param weight: shares of the cameras where not all frames can be answered, likewise.
     :param max_age: seconds after which a frame is refused; 0 refuses none.
+    :param palette: `CLASS=#RRGGBB`, see :attr:`colors`.
+    :param overlay_opacity: how strongly the overlay covers the image, 0..1.
     :param drivable_classes: names of classes; none means the label space's own.
     :param drivable_min_confidence: and the following, see :attr:`drivable_rules`.
     """
@@ -99,6 +103,8 @@ class SegmenterParameters:
     max_rate: tuple[float, ...]
     weight: tuple[float, ...]
     max_age: float
+    palette: tuple[str, ...]
+    overlay_opacity: float
     drivable_classes: tuple[str, ...]
     drivable_min_confidence: float
     drivable_min_area: float
@@ -111,6 +117,13 @@ class SegmenterParameters:
     def transports(self) -> dict[str, str]:
         """Transport of each camera."""
         return self._per_camera(_words(self.transport))
+
+    @property
+    def colors(self) -> dict[str, tuple[int, int, int]]:
+        """Red, green and blue of the classes whose colours are not to be the model's."""
+        entries = (entry.partition('=#') for entry in self.palette)
+        return {name: (int(code[:2], 16), int(code[2:4], 16), int(code[4:], 16))
+                for name, _, code in entries}
 
     @property
     def max_rates(self) -> dict[str, float]:
@@ -136,6 +149,11 @@ class SegmenterParameters:
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(','))
+
+
+def _are_colors(entries: Sequence[str]) -> bool:
+    found = [_COLOR.fullmatch(entry) for entry in entries if entry]
+    return all(found) and len({match[1] for match in found if match}) == len(found)
 
 
 def _are_cameras(names: Sequence[str]) -> bool:
@@ -206,48 +224,55 @@ SPECS: Mapping[str, ParameterSpec] = {
         'image above or beside a border, stretch changes its aspect ratio, crop leaves out the '
         'top or both sides, which are then labelled 255 and are not drivable.',
         *FITS),
-    'output_size': choice(
+    'output_size': live(choice(
         'camera',
         "Size of label and drivable images: the camera image's, or the network's grid without "
         'the border that fills up its input.',
-        *OUTPUT_SIZES),
-    'max_rate': numbers(
+        *OUTPUT_SIZES)),
+    'max_rate': live(numbers(
         0.0,
         'Most images of a camera that are answered, a second; others are counted as limited; 0.0 '
-        'sets no limit.', 0.0, MAX_RATE),
-    'weight': numbers(
+        'sets no limit.', 0.0, MAX_RATE)),
+    'weight': live(numbers(
         1.0,
         'What a camera gets in proportion to others where not every image can be answered.',
-        0.01, 100.0),
-    'max_age': number(
+        0.01, 100.0)),
+    'max_age': live(number(
         0.0,
         "Images whose stamp is older than so many seconds on the node's clock when their turn "
-        'comes are refused and counted as stale; 0.0 refuses none.', 0.0, MAX_GAP_S),
+        'comes are refused and counted as stale; 0.0 refuses none.', 0.0, MAX_GAP_S)),
+    'palette': live(ParameterSpec(
+        [''],
+        'Colours of classes in the overlay and in the legend, where they are not to be those of '
+        'the model.',
+        "a list such as ['road=#804080', 'sky=#4682b4'], or ['']", _are_colors)),
+    'overlay_opacity': live(number(
+        0.5, 'How strongly the overlay covers the image.', 0.0, 1.0)),
     'drivable_classes': ParameterSpec(
         [''],
         'Classes that count as drivable. Configure lists the classes if one does not exist.',
         "a list of class names; [''] means those that the model names", lambda _: True),
-    'drivable_min_confidence': number(
+    'drivable_min_confidence': live(number(
         0.0, 'Drivable pixels have at least this softmax probability; 0.0 asks for none.',
-        0.0, 1.0),
-    'drivable_min_area': number(
-        0.0, "Smallest connected drivable area, as a share of the image's pixels.", 0.0, 1.0),
-    'drivable_foot': number(
+        0.0, 1.0)),
+    'drivable_min_area': live(number(
+        0.0, "Smallest connected drivable area, as a share of the image's pixels.", 0.0, 1.0)),
+    'drivable_foot': live(number(
         0.0,
         'Drivable areas reach the vehicle: the middle half of a strip at the lower border, which '
         'is this share of the image high; 0.0 does not ask for it.',
-        0.0, 1.0),
-    'drivable_appear_frames': number(
+        0.0, 1.0)),
+    'drivable_appear_frames': live(number(
         1, 'Pixels become drivable after so many answered frames of their camera in succession '
-        'that say so.', 1, MAX_FRAMES),
-    'drivable_vanish_frames': number(
+        'that say so.', 1, MAX_FRAMES)),
+    'drivable_vanish_frames': live(number(
         1, 'Drivable pixels stop being so after so many answered frames in succession that say '
-        'so.', 1, MAX_FRAMES),
-    'drivable_max_gap': ParameterSpec(
+        'so.', 1, MAX_FRAMES)),
+    'drivable_max_gap': live(ParameterSpec(
         1.0,
         'Seconds from one stamp of a camera to the next after which earlier frames count no more; '
         'above the time between its frames.',
-        f'above 0.0, to {MAX_GAP_S}', lambda v: 0 < v <= MAX_GAP_S, (0.0, MAX_GAP_S)),
+        f'above 0.0, to {MAX_GAP_S}', lambda v: 0 < v <= MAX_GAP_S, (0.0, MAX_GAP_S))),
 }
 """Every parameter of the node by name, in the order of :class:`SegmenterParameters`."""
 
@@ -306,12 +331,15 @@ def check_changes(node: Node, parameters: Sequence[Parameter]) -> None:
         raise ParameterError('\n'.join(problems))
 
 
-def read_parameters(node: Node) -> SegmenterParameters:
-    """Return the values as they are now."""
+def read_parameters(node: Node, changes: Sequence[Parameter] = ()) -> SegmenterParameters:
+    """Return the values as they are now, or as they were with changes that are checked."""
+    changed = {parameter.name: parameter.value for parameter in changes
+               if parameter.name in SPECS}
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(SPECS[name].default, list) else value
-        for name, value in _values(node).items()}
-    values['drivable_classes'] = tuple(name for name in values['drivable_classes'] if name)
+        for name, value in {**_values(node), **changed}.items()}
+    for name in ('palette', 'drivable_classes'):
+        values[name] = tuple(entry for entry in values[name] if entry)
     return SegmenterParameters(**values)
 
 

@@ -23,7 +23,9 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import Image
 
+from frm_perception.labels import LabelSpace
 from frm_perception.ros.answerer import Answerer
+from frm_perception.ros.answerer import Settings
 from frm_perception.ros.camera_topics import CameraTopics
 from frm_perception.ros.camera_topics import Message
 from frm_perception.ros.compressed_images import check_compressed_image
@@ -32,6 +34,7 @@ from frm_perception.ros.diagnostics import camera_status
 from frm_perception.ros.diagnostics import make_status
 from frm_perception.ros.image_messages import MalformedImage
 from frm_perception.ros.image_messages import check_image
+from frm_perception.ros.legend import painted
 from frm_perception.ros.loading import load_segmenter
 from frm_perception.ros.log_throttle import LogThrottle
 from frm_perception.ros.mailbox import Mailboxes
@@ -64,6 +67,7 @@ class Session:
         self._throttle = LogThrottle(_REPEAT_S)
         self._segmenter: Segmenter | None = None
         self._mailboxes: Mailboxes[Message] = Mailboxes(parameters.weights)
+        self._answerer: Answerer | None = None
         self._worker: Worker[Message] | None = None
         self._topics = {camera: CameraTopics(node, camera, transport)
                         for camera, transport in parameters.transports.items()}
@@ -79,8 +83,9 @@ class Session:
         """
         cache = open_cache(self._parameters.engine_cache, self._logger.warning)
         self._segmenter = load_segmenter(self._parameters, cache, self._logger)
+        space = self._space(self._parameters)
         for topics in self._topics.values():
-            topics.open(self._segmenter.label_space, self._parameters.drivable_classes)
+            topics.open(space, self._parameters.drivable_classes)
         if not all(topics.announces_labels for topics in self._topics.values()):
             self._logger.info('vision_msgs is not installed: no segmentation/label_info')
 
@@ -89,13 +94,35 @@ class Session:
         assert self._segmenter is not None, 'only a session that is open can be started'
         self.active = True
         # Anew at every start: what its filters remember is of the scene before.
-        answerer = Answerer(self._node, self._segmenter, self._parameters, self._topics,
-                            self._records, self._throttle)
-        self._worker = Worker(self._mailboxes, answerer.answer, self._report)
+        self._answerer = Answerer(
+            self._node, self._segmenter, self._settings(self._parameters), self._topics,
+            self._records, self._throttle)
+        self._worker = Worker(self._mailboxes, self._answerer.answer, self._report)
         self._worker.start()
         for camera, topics in self._topics.items():
             self._records[camera].last_arrival = time.monotonic()
             topics.subscribe(partial(self._receive, camera))
+
+    def check(self, parameters: SegmenterParameters) -> None:
+        """
+        Refuse what this session cannot take over while it works.
+
+        :raises ValueError: the palette names a class that the model does not have.
+        """
+        self._space(parameters)
+
+    def adopt(self, parameters: SegmenterParameters) -> None:
+        """Go on with other values of live parameters that were checked, from the next frame on."""
+        before, self._parameters = self._parameters, parameters
+        self._mailboxes.weigh(parameters.weights)
+        for camera, most in parameters.max_rates.items():
+            if most != self._limits[camera].most:
+                self._limits[camera] = RateLimit(most)
+        if parameters.palette != before.palette:
+            for topics in self._topics.values():
+                topics.announce(self._space(parameters), parameters.drivable_classes)
+        if self._answerer is not None:
+            self._answerer.settings = self._settings(parameters)
 
     def stop(self) -> None:
         """Take no more frames; wait for the one in work. The counts stay."""
@@ -104,7 +131,7 @@ class Session:
             topics.unsubscribe()
         if self._worker is not None:
             self._worker.stop()
-            self._worker = None
+            self._worker = self._answerer = None
         for camera, record in self._records.items():
             # What waited was dropped because of this, and not for newer images.
             record.logged = self._mailboxes.counts(camera)
@@ -164,6 +191,15 @@ class Session:
                 self._node, camera, record, self._mailboxes.counts(camera),
                 self._topics[camera], self._silence(camera)))
         return statuses
+
+    def _space(self, parameters: SegmenterParameters) -> LabelSpace:
+        assert self._segmenter is not None, 'only a session that is open knows the classes'
+        return painted(self._segmenter.label_space, parameters.colors)
+
+    def _settings(self, parameters: SegmenterParameters) -> Settings:
+        return Settings(
+            parameters.output_size, parameters.max_age, parameters.drivable_rules,
+            self._space(parameters), parameters.overlay_opacity)
 
     def _silence(self, camera: str) -> float | None:
         """Return the seconds without a message where that is too long for an active node."""

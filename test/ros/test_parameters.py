@@ -62,6 +62,11 @@ def node(probe: Probe, models: Path, tmp_path_factory: pytest.TempPathFactory
     ('threads', 'all', '0 to 256'),
     ('require_provider', 'yes', 'true, false'),
     ('output_size', 'full', 'camera, network'),
+    ('palette', ['road'], "such as ['road=#804080', 'sky=#4682b4']"),
+    ('palette', ['road=#80408'], '#804080'),
+    ('palette', ['road=#804080', 'road=#000000'], '#804080'),
+    ('palette', [1], '#804080'),
+    ('overlay_opacity', 1.01, '0.0 to 1.0'),
     ('max_rate', [-1.0], 'from 0.0 to 1000.0'),
     ('max_rate', [10], 'a list such as [0.0]'),
     ('max_rate', [1.0, 2.0], 'with 1 cameras'),
@@ -101,7 +106,7 @@ def test_parameters_are_locked_from_configure_to_cleanup(node: SegmenterProcess)
     assert 'cleanup' in node.set_parameter('threads', 2)
     assert node.set_parameter('threads', 1) == ''
     assert node.change_state('activate')
-    reason = node.set_parameter('output_size', 'network')
+    reason = node.set_parameter('fit', 'crop')
     assert f'`ros2 lifecycle set {node.name} deactivate`' in reason
     assert f'`ros2 lifecycle set {node.name} cleanup`' in reason
     assert node.change_state('deactivate')
@@ -113,6 +118,8 @@ def test_every_parameter_describes_itself(node: SegmenterProcess) -> None:
     for name, descriptor in zip(SPECS, node.describe_parameters(list(SPECS))):
         assert descriptor.name == name
         assert len(descriptor.description) > 20
+        assert descriptor.description.endswith(
+            'Takes effect at once.' if SPECS[name].live else 'Takes effect in configure.')
         assert descriptor.additional_constraints.startswith('Possible: ')
         assert descriptor.type != ParameterType.PARAMETER_NOT_SET
         assert not descriptor.dynamic_typing
