@@ -60,7 +60,7 @@ FROM_FILE = 'Not given: as params_file says.'
 
 PARAMETERS = (
     DeclareLaunchArgument(
-        'transport', default_value='', choices=['', 'raw', 'compressed'],
+        'transport', default_value='', choices=['', 'auto', 'raw', 'compressed'],
         description=f'Form of the input images. {FROM_FILE}'),
     DeclareLaunchArgument(
         'model_dir', default_value='',

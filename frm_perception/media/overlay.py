@@ -52,16 +52,13 @@ def draw_overlay(image: Image, labels: Image, space: LabelSpace, drivable: Image
     :param drivable: (H, W) uint8, not 0 where a vehicle may drive; None draws classes only.
     :param alpha: how strong the tint is, 0..1.
     """
-    strength = np.full(256, alpha, np.float32)
-    strength[IGNORE] = 0
     if drivable is None:
-        return _tint(image, space.colors()[labels], strength[labels])
+        return _tint(image, labels, space, alpha)
     mask = (drivable != 0).view(np.uint8)
-    color = space.colors()[labels]
-    color[mask != 0] = DRIVABLE_COLOR
-    amount = np.where(mask, np.float32(alpha * _DRIVABLE_STRENGTH),
-                      strength[labels] * _OTHERS_STRENGTH)
-    picture = _tint(image, color, amount)
+    picture = _tint(image, labels, space, alpha * _OTHERS_STRENGTH)
+    amount = alpha * _DRIVABLE_STRENGTH
+    green = cv2.addWeighted(image, 1 - amount, np.full_like(image, DRIVABLE_COLOR), amount, 0)
+    cv2.copyTo(green, mask, picture)
     outlines, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     thickness = max(round(min(image.shape[:2]) / 270), 1)
     cv2.drawContours(picture, outlines, -1, _CONTOUR_COLOR, thickness, cv2.LINE_AA)
@@ -112,11 +109,18 @@ def contact_sheet(frames: Sequence[tuple[str, Image]], columns: int = 3,
                               _MARGIN // 2, cv2.BORDER_CONSTANT, value=_PAPER).astype(np.uint8)
 
 
-def _tint(image: Image, color: Image, amount: NDArray[np.float32]) -> Image:
-    """Blend (H, W) ``amount`` of a (H, W, 3) colour into an image."""
-    base = image.astype(np.float32)
-    base += (color - base) * amount[:, :, None]
-    return base.astype(np.uint8)
+def _tint(image: Image, labels: Image, space: LabelSpace, strength: float) -> Image:
+    """
+    Blend the colours of the classes into an image; pixels without a class stay as they are.
+
+    In eight bits and by look-up, as sums of floats take three times as long.
+    """
+    kept = np.full((256, 1, 3), round(255 * (1 - strength)), np.uint8)
+    kept[IGNORE] = 255
+    added = np.round(space.colors() * np.float32(strength)).astype(np.uint8)[:, None]
+    index = cv2.merge([labels, labels, labels])
+    tinted = cv2.multiply(image, cv2.LUT(index, kept), scale=1 / 255)
+    return np.asarray(cv2.add(tinted, cv2.LUT(index, added)), np.uint8)
 
 
 def _cell(caption: str, image: Image, width: int, height: int) -> Image:

@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -32,9 +33,12 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
+from std_msgs.msg import String
 
 from frm_perception.labels import LabelSpace
+from frm_perception.ros.label_info import LATCHED
 from frm_perception.ros.label_info import publish_label_info
+from frm_perception.ros.legend import legend_text
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
@@ -43,8 +47,11 @@ except ImportError:  # ROS 2 Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
     from rclpy.qos_event import UnsupportedEventTypeError
 
-OUTPUTS = {'label': Image, 'drivable': Image, 'camera_info': CameraInfo}
-"""What is published below `<camera>/segmentation`, and its type."""
+OUTPUTS = {
+    'label': Image, 'drivable': Image, 'confidence': Image, 'overlay': Image,
+    'label/compressed': CompressedImage, 'camera_info': CameraInfo,
+}
+"""What is published of every answered frame below `<camera>/segmentation`, and its type."""
 
 Message = Any
 """`sensor_msgs/Image`, `sensor_msgs/CompressedImage` or `sensor_msgs/CameraInfo`."""
@@ -68,19 +75,25 @@ class CameraTopics:
 
     :param node: creates and owns the entities.
     :param camera: prefix of the topics.
-    :param transport: `raw` or `compressed`.
+    :param transport: `raw` or `compressed`; `auto` takes what is published, and if both are, raw.
     """
 
     def __init__(self, node: LifecycleNode, camera: str, transport: str) -> None:
         self._node = node
-        self._message_type, suffix = _TRANSPORTS[transport]
-        self._name = f'{camera}/{suffix}'
-        self._subscriptions: list[Subscription] = []
+        self._camera = camera
+        self._follows = transport == 'auto'
+        self.transport = 'raw' if self._follows else transport
+        """What is taken now."""
+        self._callback: Callable[[Message], None] | None = None
+        self._images: Subscription | None = None
+        self._infos: Subscription | None = None
         self._outputs = f'{camera}/segmentation'
         self._publishers: dict[str, LifecyclePublisher] = {}
         self._label_info: Publisher | None = None
+        self._legend: Publisher | None = None
         self._info_name = f'{camera}/camera_info'
-        self.input = node.resolve_topic_name(self._name)
+        self._inputs = {transport: node.resolve_topic_name(f'{camera}/{suffix}')
+                        for transport, (_, suffix) in _TRANSPORTS.items()}
         self.info_input = node.resolve_topic_name(self._info_name)
         self.camera_info: CameraInfo | None = None
         """The newest since activation. The executor's thread writes, the worker's reads."""
@@ -91,56 +104,116 @@ class CameraTopics:
         FastDDS does not count those that a newer one replaced before this process took them.
         """
 
-    def open(self, space: LabelSpace) -> None:
-        """Create the outputs; publish the label space, latched, where vision_msgs is there."""
+    def open(self, space: LabelSpace, drivable: Sequence[str]) -> None:
+        """
+        Create the outputs; publish, latched, what the labels mean.
+
+        :param drivable: names of the classes that count as drivable; empty: the space's own.
+        """
         for output, message_type in OUTPUTS.items():
             self._publishers[output] = self._node.create_lifecycle_publisher(
                 message_type, f'{self._outputs}/{output}', _depth_one(ReliabilityPolicy.RELIABLE),
                 qos_overriding_options=QoSOverridingOptions.with_default_policies())
         self._label_info = publish_label_info(
             self._node, f'{self._outputs}/label_info', space)
+        self._legend = self._node.create_publisher(String, f'{self._outputs}/legend', LATCHED)
+        self.announce(space, drivable)
+
+    def announce(self, space: LabelSpace, drivable: Sequence[str]) -> None:
+        """Publish the legend, anew where its colours changed."""
+        assert self._legend is not None, 'open() makes the publisher'
+        self._legend.publish(String(data=legend_text(space, drivable)))
 
     @property
     def announces_labels(self) -> bool:
         """Whether the label space could be published."""
         return self._label_info is not None
 
-    def publish(self, output: str, message: Image | CameraInfo) -> None:
+    def wanted(self) -> frozenset[str]:
+        """Return those of :data:`OUTPUTS` that somebody has subscribed to."""
+        return frozenset(output for output, publisher in self._publishers.items()
+                         if publisher.get_subscription_count())
+
+    def publish(self, output: str, message: Message) -> None:
         """Publish one of :data:`OUTPUTS`."""
         self._publishers[output].publish(message)
 
+    @property
+    def input(self) -> str:
+        """Resolved name of the topic that images are taken from now."""
+        return self._inputs[self.transport]
+
+    @property
+    def possible_inputs(self) -> Sequence[str]:
+        """Resolved names of the topics that images may be taken from."""
+        return tuple(self._inputs.values()) if self._follows else (self.input,)
+
     def subscribe(self, callback: Callable[[Message], None]) -> None:
         """Begin to take frames and camera infos; `callback` runs on the executor's thread."""
-        self._subscribe(CameraInfo, self._info_name, self._take_camera_info, self.info_input)
+        self._callback = callback
+        self._infos = self._subscription(
+            CameraInfo, self._info_name, self._take_camera_info, self.info_input)
+        self.transport = self._published()
+        self._subscribe_images()
+
+    def follow_publishers(self) -> bool:
+        """
+        Take images of the other transport, where that is published now and to be preferred.
+
+        :return: whether :attr:`transport` changed. Images of the other one may still be on their
+            way through the node.
+        """
+        published = self._published()
+        if self._images is None or published == self.transport:
+            return False
+        self._node.destroy_subscription(self._images)
+        self.transport = published
+        self._subscribe_images()
+        return True
+
+    def _published(self) -> str:
+        """Return the transport to take: while nobody publishes any, the one as it is."""
+        if self._follows:
+            for transport, topic in self._inputs.items():
+                if self._node.count_publishers(topic):
+                    return transport
+        return self.transport
+
+    def _subscribe_images(self) -> None:
+        assert self._callback is not None, 'subscribe() has said who takes images'
+        message_type, suffix = _TRANSPORTS[self.transport]
+        images = message_type, f'{self._camera}/{suffix}', self._callback, self.input
         try:
-            self._subscribe(self._message_type, self._name, callback, self.input,
-                            self._on_message_lost)
+            self._images = self._subscription(*images, self._on_message_lost)
         except UnsupportedEventTypeError:
             self.lost = None
-            self._subscribe(self._message_type, self._name, callback, self.input)
+            self._images = self._subscription(*images)
 
-    def _subscribe(self, message_type: type[Message], name: str,
-                   callback: Callable[[Message], None], topic: str,
-                   message_lost: Callable[[Any], None] | None = None) -> None:
-        self._subscriptions.append(self._node.create_subscription(
+    def _subscription(self, message_type: type[Message], name: str,
+                      callback: Callable[[Message], None], topic: str,
+                      message_lost: Callable[[Any], None] | None = None) -> Subscription:
+        return self._node.create_subscription(
             message_type, name, callback, _depth_one(ReliabilityPolicy.BEST_EFFORT),
             event_callbacks=SubscriptionEventCallbacks(
                 incompatible_qos=partial(self._on_incompatible_qos, topic),
                 message_lost=message_lost),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies()))
+            qos_overriding_options=QoSOverridingOptions.with_default_policies())
 
     def unsubscribe(self) -> None:
         """Stop taking frames, and forget the camera info: it may change meanwhile."""
-        while self._subscriptions:
-            self._node.destroy_subscription(self._subscriptions.pop())
+        for subscription in (self._images, self._infos):
+            if subscription is not None:
+                self._node.destroy_subscription(subscription)
+        self._images = self._infos = None
         self.camera_info = None
 
     def close(self) -> None:
         """Destroy every entity, also where :meth:`open` did not come to its end."""
         self.unsubscribe()
-        if self._label_info is not None:
-            self._node.destroy_publisher(self._label_info)
-            self._label_info = None
+        for latched in (self._label_info, self._legend):
+            if latched is not None:
+                self._node.destroy_publisher(latched)
+        self._label_info = self._legend = None
         for publisher in self._publishers.values():
             self._node.destroy_lifecycle_publisher(publisher)
         self._publishers.clear()
@@ -149,13 +222,14 @@ class CameraTopics:
         """Say who publishes the input, for somebody who wonders why nothing comes."""
         publishers = self._node.get_publishers_info_by_topic(self.input)
         if not publishers:
-            return ('nobody publishes it: check the camera driver, the parameter cameras, the '
-                    'namespace and the remappings')
-        ours = f'sensor_msgs/msg/{self._message_type.__name__}'
+            other = f', nor {self._inputs["compressed"]}' if self._follows else ''
+            return (f'nobody publishes it{other}: check the camera driver, the parameter cameras, '
+                    'the namespace and the remappings')
+        ours = f'sensor_msgs/msg/{_TRANSPORTS[self.transport][0].__name__}'
         others = {info.topic_type for info in publishers} - {ours}
         if others:
-            return (f'it is published as {", ".join(sorted(others))}, but the parameter transport '
-                    f'asks for {ours}')
+            return (f'it is published as {", ".join(sorted(others))}, but transport '
+                    f'{self.transport} takes {ours}')
         return (f'it has {len(publishers)} publisher(s), which send nothing, or images that the '
                 'DDS loses on the way (see config/fastdds_shm.xml for FastDDS)')
 

@@ -26,6 +26,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from diagnostic_msgs.msg import KeyValue
 from rclpy.node import Node
 
+from frm_perception.ros.camera_topics import CameraTopics
 from frm_perception.ros.mailbox import FrameCounts
 
 WINDOW = 512
@@ -61,7 +62,6 @@ class CameraRecord:
     """
     What the node remembers of one camera while it is configured.
 
-    :param topic: resolved name of the input.
     :param latency: from the image's stamp to the published answer, on the node's clock.
     :param inference: the engine's share of it, on the steady clock.
     :param last_arrival: steady time of the latest message, or of activation, in seconds.
@@ -72,7 +72,6 @@ class CameraRecord:
     :param unfit_infos: images whose size is not that of the camera info known then.
     """
 
-    topic: str
     latency: TimingWindow = field(default_factory=TimingWindow)
     inference: TimingWindow = field(default_factory=TimingWindow)
     last_arrival: float = 0.0
@@ -84,12 +83,12 @@ class CameraRecord:
 
 
 def camera_status(
-        node: Node, camera: str, record: CameraRecord, counts: FrameCounts, lost: int | None,
+        node: Node, camera: str, record: CameraRecord, counts: FrameCounts, topics: CameraTopics,
         silence: float | None) -> DiagnosticStatus:
     """
     Return one camera's status and remember its counts for the next.
 
-    :param lost: images that never reached the node; None where the middleware cannot tell.
+    :param topics: where its images come from.
     :param silence: seconds since the last message where that is too long; else None.
     """
     before, record.reported = record.reported, counts
@@ -99,6 +98,10 @@ def camera_status(
         level, message = DiagnosticStatus.ERROR, f'frames fail: {record.last_problem}'
     elif counts.malformed > before.malformed:
         level, message = DiagnosticStatus.WARN, f'malformed images: {record.last_problem}'
+    elif counts.stale > before.stale:
+        level, message = DiagnosticStatus.WARN, (
+            f'images are too old: {record.last_problem}; is use_sim_time set as it should be, '
+            'and do the clocks agree?')
     elif silence is not None:
         level, message = DiagnosticStatus.WARN, f'no image for {silence:.0f} s'
     elif latency is not None and abs(latency[0]) > _CLOCKS_DISAGREE_MS:
@@ -107,15 +110,21 @@ def camera_status(
             'is use_sim_time set as it should be?')
     elif counts.received == before.received:
         message = 'no image since the last report'
+    elif counts.unwanted > before.unwanted:
+        message = 'idle: nobody has subscribed to anything of this camera'
     values: dict[str, object] = {
-        'topic': record.topic,
+        'topic': topics.input,
+        'transport': topics.transport,
         'received': counts.received,
         'answered': counts.answered,
         'dropped': counts.dropped,
+        'unwanted': counts.unwanted,
+        'limited': counts.limited,
+        'stale': counts.stale,
         'malformed': counts.malformed,
         'failed': counts.failed,
         'in_flight': counts.in_flight,
-        'lost': 'unknown' if lost is None else lost,
+        'lost': 'unknown' if topics.lost is None else topics.lost,
         'unfit_camera_infos': record.unfit_infos,
         **_percentile_values('latency', latency),
         **_percentile_values('inference', record.inference.percentiles()),

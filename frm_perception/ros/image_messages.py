@@ -145,24 +145,36 @@ def _packed(message: Image) -> Image:
     packed = Image(
         header=message.header, height=message.height, width=message.width,
         encoding=message.encoding, step=message.width * pixel)
-    packed.data = _bytes(rows)
+    packed.data = as_bytes(rows)
     return packed
 
 
 def mono8_message(header: Header, pixels: NDArray[np.uint8]) -> Image:
+    """Return a `mono8` message of (H,W) uint8 pixels under the given header."""
+    return _dense_message(header, pixels, 'mono8')
+
+
+def rgb8_message(header: Header, pixels: NDArray[np.uint8]) -> Image:
+    """Return an `rgb8` message of (H,W,3) uint8 pixels under the given header."""
+    return _dense_message(header, pixels, 'rgb8')
+
+
+def _dense_message(header: Header, pixels: NDArray[np.uint8], encoding: str) -> Image:
     """
-    Return a `mono8` message of (H,W) uint8 pixels under the given header.
+    Return a message without padding.
 
     One copy: bytes handed to the message's constructor or setter are checked one by one, which
     takes 30 times as long.
     """
-    height, width = pixels.shape
-    message = Image(header=header, height=height, width=width, encoding='mono8', step=width)
-    message.data = _bytes(pixels)
+    height, width = pixels.shape[:2]
+    message = Image(header=header, height=height, width=width, encoding=encoding,
+                    step=width * CHANNELS[encoding])
+    message.data = as_bytes(pixels)
     return message
 
 
-def _bytes(pixels: NDArray[Any]) -> array.array[int]:
+def as_bytes(pixels: NDArray[Any]) -> array.array[int]:
+    """Return the bytes of an array in the one form that messages take without checking each."""
     data = array.array('B')
     data.frombytes(np.ascontiguousarray(pixels).data.cast('B'))
     return data

@@ -16,21 +16,25 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import replace
 from enum import Enum
 from typing import Generic
 from typing import TypeVar
 
+from frm_perception.ros.scheduler import Turns
+
 Frame = TypeVar('Frame')
 
 
 class Outcome(Enum):
-    """How the work on a frame ended; the values are the fields of :class:`FrameCounts`."""
+    """What became of a frame; the values are the fields of :class:`FrameCounts`."""
 
     ANSWERED = 'answered'
+    UNWANTED = 'unwanted'
+    LIMITED = 'limited'
+    STALE = 'stale'
     MALFORMED = 'malformed'
     FAILED = 'failed'
 
@@ -45,6 +49,9 @@ class FrameCounts:
     :param working: with the worker, 0 or 1.
     :param answered: label and drivable were published.
     :param dropped: a newer frame came before this one's turn, or the node was deactivated.
+    :param unwanted: nobody had subscribed to anything of this camera when it came.
+    :param limited: it came sooner than `max_rate` lets its camera have an answer.
+    :param stale: it was too old when its turn came.
     :param malformed: the message does not hold an image that can be read.
     :param failed: inference or publishing raised an error.
     """
@@ -54,6 +61,9 @@ class FrameCounts:
     working: int = 0
     answered: int = 0
     dropped: int = 0
+    unwanted: int = 0
+    limited: int = 0
+    stale: int = 0
     malformed: int = 0
     failed: int = 0
 
@@ -67,17 +77,23 @@ class Mailboxes(Generic[Frame]):
     """
     Hands frames of several cameras from the thread that receives to the thread that works.
 
-    A camera has room for one waiting frame. A newer one replaces it but keeps its place in the
-    line, so that the camera that has waited longest is always next, however fast the others are.
+    A camera has room for one waiting frame. A newer one replaces it but keeps its turn, so that no
+    camera gets ahead of another by being faster.
 
-    :param cameras: the names under which frames are put.
+    :param weights: of the cameras under whose names frames are put; see :class:`Turns`.
     """
 
-    def __init__(self, cameras: Sequence[str]) -> None:
-        self._counts = {camera: FrameCounts() for camera in cameras}
-        self._line: OrderedDict[str, Frame] = OrderedDict()
+    def __init__(self, weights: Mapping[str, float]) -> None:
+        self._counts = {camera: FrameCounts() for camera in weights}
+        self._frames: dict[str, Frame] = {}
+        self._turns = Turns(weights)
         self._open = False
         self._changed = threading.Condition()
+
+    def weigh(self, weights: Mapping[str, float]) -> None:
+        """Let the same cameras have other weights from their next turns on."""
+        with self._changed:
+            self._turns.weights = weights
 
     def open(self) -> None:
         """Let frames in; the counts go on from where they were."""
@@ -88,9 +104,10 @@ class Mailboxes(Generic[Frame]):
         """Drop what waits and make :meth:`take` return None, now and until :meth:`open`."""
         with self._changed:
             self._open = False
-            for camera in self._line:
+            for camera in self._frames:
                 self._count(camera, waiting=-1, dropped=1)
-            self._line.clear()
+            self._frames.clear()
+            self._turns.clear()
             self._changed.notify_all()
 
     def put(self, camera: str, frame: Frame) -> None:
@@ -99,26 +116,27 @@ class Mailboxes(Generic[Frame]):
             if not self._open:
                 self._count(camera, received=1, dropped=1)
                 return
-            replaces = camera in self._line
-            self._line[camera] = frame
-            if replaces:
+            if camera in self._frames:
                 self._count(camera, received=1, dropped=1)
             else:
                 self._count(camera, received=1, waiting=1)
+                self._turns.join(camera)
+            self._frames[camera] = frame
             self._changed.notify()
 
-    def reject(self, camera: str) -> None:
-        """Receive a frame that was found malformed on arrival: it never displaces a good one."""
+    def reject(self, camera: str, outcome: Outcome) -> None:
+        """Receive a frame whose fate is known on arrival: it never displaces a good one."""
         with self._changed:
-            self._count(camera, received=1, malformed=1)
+            self._count(camera, received=1, **{outcome.value: 1})
 
     def take(self) -> tuple[str, Frame] | None:
-        """Wait for the frame whose camera has waited longest; None once closed."""
+        """Wait for the frame whose camera is next; None once closed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._line or not self._open)
+            self._changed.wait_for(lambda: self._frames or not self._open)
             if not self._open:
                 return None
-            camera, frame = self._line.popitem(last=False)
+            camera = self._turns.next()
+            frame = self._frames.pop(camera)
             self._count(camera, waiting=-1, working=1)
             return camera, frame
 

@@ -25,28 +25,36 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
-from dataclasses import fields
 from typing import Any
+from typing import TypeVar
 
-from rcl_interfaces.msg import FloatingPointRange
-from rcl_interfaces.msg import IntegerRange
-from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.exceptions import InvalidTopicNameException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.validate_topic_name import validate_topic_name
 
+from frm_perception.ros.parameter_spec import ParameterSpec
+from frm_perception.ros.parameter_spec import choice
+from frm_perception.ros.parameter_spec import live
+from frm_perception.ros.parameter_spec import number
+from frm_perception.ros.parameter_spec import numbers
 from frm_perception.runtime.drivable import MAX_FRAMES
 from frm_perception.runtime.drivable import DrivableRules
 from frm_perception.runtime.engines import PROVIDERS
 from frm_perception.runtime.geometry import FITS
 from frm_perception.runtime.segmenter import OUTPUT_SIZES
 
+TRANSPORTS = ('auto', 'raw', 'compressed')
 MAX_THREADS = 256
 MAX_GAP_S = 3600.0
+MAX_RATE = 1000.0
 
 _RESOLUTION = re.compile(r'auto|[1-9][0-9]{0,4}x[1-9][0-9]{0,4}')
+_COLOR = re.compile(r'(.+)=#([0-9a-fA-F]{6})')
 _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*')
+
+
+Value = TypeVar('Value')
 
 
 class ParameterError(ValueError):
@@ -59,7 +67,8 @@ class SegmenterParameters:
     The values of one configuration, checked.
 
     :param cameras: prefixes of the topics, one a camera.
-    :param transport: `raw` or `compressed`.
+    :param transport: `auto`, `raw` or `compressed`; of several cameras one, or one for each with
+        commas between them.
     :param model_dir: folder of bundles; empty means the models that came with the package.
     :param backbone: which bundle; `auto` is the default of `model_dir`.
     :param resolution: `auto` or `HEIGHTxWIDTH` of the network's input.
@@ -70,6 +79,11 @@ class SegmenterParameters:
     :param threads: threads of one inference; 0 leaves other programs room.
     :param fit: how images are fitted into the network's input.
     :param output_size: `camera` or `network`.
+    :param max_rate: most answers a second, for all cameras or one for each; 0 is no limit.
+    :param weight: shares of the cameras where not all frames can be answered, likewise.
+    :param max_age: seconds after which a frame is refused; 0 refuses none.
+    :param palette: `CLASS=#RRGGBB`, see :attr:`colors`.
+    :param overlay_opacity: how strongly the overlay covers the image, 0..1.
     :param drivable_classes: names of classes; none means the label space's own.
     :param drivable_min_confidence: and the following, see :attr:`drivable_rules`.
     """
@@ -86,6 +100,11 @@ class SegmenterParameters:
     threads: int
     fit: str
     output_size: str
+    max_rate: tuple[float, ...]
+    weight: tuple[float, ...]
+    max_age: float
+    palette: tuple[str, ...]
+    overlay_opacity: float
     drivable_classes: tuple[str, ...]
     drivable_min_confidence: float
     drivable_min_area: float
@@ -93,6 +112,31 @@ class SegmenterParameters:
     drivable_appear_frames: int
     drivable_vanish_frames: int
     drivable_max_gap: float
+
+    @property
+    def transports(self) -> dict[str, str]:
+        """Transport of each camera."""
+        return self._per_camera(_words(self.transport))
+
+    @property
+    def colors(self) -> dict[str, tuple[int, int, int]]:
+        """Red, green and blue of the classes whose colours are not to be the model's."""
+        entries = (entry.partition('=#') for entry in self.palette)
+        return {name: (int(code[:2], 16), int(code[2:4], 16), int(code[4:], 16))
+                for name, _, code in entries}
+
+    @property
+    def max_rates(self) -> dict[str, float]:
+        """Most answers a second of each camera; 0 is no limit."""
+        return self._per_camera(self.max_rate)
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Weight of each camera."""
+        return self._per_camera(self.weight)
+
+    def _per_camera(self, values: tuple[Value, ...]) -> dict[str, Value]:
+        return dict(zip(self.cameras, values * len(self.cameras) if len(values) == 1 else values))
 
     @property
     def drivable_rules(self) -> DrivableRules:
@@ -103,50 +147,13 @@ class SegmenterParameters:
             vanish_frames=self.drivable_vanish_frames, max_gap_s=self.drivable_max_gap)
 
 
-@dataclass(frozen=True)
-class ParameterSpec:
-    """
-    One parameter as users see it.
-
-    :param possible: what is accepted, as text for descriptors, messages and `--help`.
-    :param accepts: whether a value of the right type is one of those.
-    """
-
-    default: Any
-    description: str
-    possible: str
-    accepts: Callable[[Any], bool]
-    range: tuple[int, int] | tuple[float, float] | None = None
-
-    @property
-    def type(self) -> Parameter.Type:
-        """Type of the parameter, which is that of its default."""
-        found: Parameter.Type = Parameter.Type.from_parameter_value(self.default)
-        return found
-
-    def descriptor(self) -> ParameterDescriptor:
-        """Return what `ros2 param describe` shows."""
-        descriptor = ParameterDescriptor(
-            description=f'{self.description} Takes effect in configure.',
-            additional_constraints=f'Possible: {self.possible}.')
-        if self.range is not None:
-            least, most = self.range
-            if isinstance(self.default, int):
-                descriptor.integer_range = [
-                    IntegerRange(from_value=least, to_value=most, step=1)]
-            else:
-                descriptor.floating_point_range = [
-                    FloatingPointRange(from_value=least, to_value=most)]
-        return descriptor
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(','))
 
 
-def _choice(default: str, description: str, *choices: str) -> ParameterSpec:
-    return ParameterSpec(default, description, ', '.join(choices), lambda v: v in choices)
-
-
-def _number(default: float, description: str, least: float, most: float) -> ParameterSpec:
-    return ParameterSpec(default, description, f'{least} to {most}',
-                         lambda v: least <= v <= most, (least, most))
+def _are_colors(entries: Sequence[str]) -> bool:
+    found = [_COLOR.fullmatch(entry) for entry in entries if entry]
+    return all(found) and len({match[1] for match in found if match}) == len(found)
 
 
 def _are_cameras(names: Sequence[str]) -> bool:
@@ -164,11 +171,13 @@ SPECS: Mapping[str, ParameterSpec] = {
         'Cameras C: the node reads C/image_raw and, where it is there, C/camera_info; it '
         'publishes C/segmentation/label, drivable and camera_info. One engine serves all of them.',
         "a list of different topic prefixes such as ['front', 'rear']", _are_cameras),
-    'transport': _choice(
-        'raw',
+    'transport': ParameterSpec(
+        'auto',
         'Form of the input: raw reads C/image_raw (sensor_msgs/Image), compressed reads '
-        'C/image_raw/compressed (sensor_msgs/CompressedImage, JPEG or PNG).',
-        'raw', 'compressed'),
+        'C/image_raw/compressed (sensor_msgs/CompressedImage, JPEG or PNG), auto reads the one '
+        'that is published, and if both are, raw.',
+        'auto, raw, compressed, or one of these for each camera, such as raw,compressed',
+        lambda text: all(word in TRANSPORTS for word in _words(text))),
     'model_dir': ParameterSpec(
         '', 'Folder of model bundles.',
         'a path, or empty for the models that came with the package', lambda _: True),
@@ -189,7 +198,7 @@ SPECS: Mapping[str, ParameterSpec] = {
         'Precision of the model. Configure lists those that are there if it is not. bf16 is '
         'computed by OpenVINO alone. What is really computed in is measured in configure.',
         'the name of a precision of the model, such as fp32', lambda v: bool(_NAME.fullmatch(v))),
-    'provider': _choice(
+    'provider': choice(
         'auto',
         'What computes the network: ONNX Runtime on TensorRT, CUDA or the CPU, OpenVINO on the '
         'CPU, or PyTorch on a GPU. What is really used is measured in configure, logged, and part '
@@ -205,48 +214,71 @@ SPECS: Mapping[str, ParameterSpec] = {
         '`frm engine build`, or build_only:=true of the launch file, builds them ahead.',
         'a path, or empty for frm_perception/engines in $XDG_CACHE_HOME or ~/.cache',
         lambda _: True),
-    'threads': _number(
+    'threads': number(
         0,
         'Threads of one inference and of OpenCV; 0 leaves other nodes room: every core of one or '
         'two, three quarters of more.', 0, MAX_THREADS),
-    'fit': _choice(
+    'fit': choice(
         'letterbox',
         'How images of another shape are fitted into the network input: letterbox shows the whole '
         'image above or beside a border, stretch changes its aspect ratio, crop leaves out the '
         'top or both sides, which are then labelled 255 and are not drivable.',
         *FITS),
-    'output_size': _choice(
+    'output_size': live(choice(
         'camera',
         "Size of label and drivable images: the camera image's, or the network's grid without "
         'the border that fills up its input.',
-        *OUTPUT_SIZES),
+        *OUTPUT_SIZES)),
+    'max_rate': live(numbers(
+        0.0,
+        'Most images of a camera that are answered, a second; others are counted as limited; 0.0 '
+        'sets no limit.', 0.0, MAX_RATE)),
+    'weight': live(numbers(
+        1.0,
+        'What a camera gets in proportion to others where not every image can be answered.',
+        0.01, 100.0)),
+    'max_age': live(number(
+        0.0,
+        "Images whose stamp is older than so many seconds on the node's clock when their turn "
+        'comes are refused and counted as stale; 0.0 refuses none.', 0.0, MAX_GAP_S)),
+    'palette': live(ParameterSpec(
+        [''],
+        'Colours of classes in the overlay and in the legend, where they are not to be those of '
+        'the model.',
+        "a list such as ['road=#804080', 'sky=#4682b4'], or ['']", _are_colors)),
+    'overlay_opacity': live(number(
+        0.5, 'How strongly the overlay covers the image.', 0.0, 1.0)),
     'drivable_classes': ParameterSpec(
         [''],
         'Classes that count as drivable. Configure lists the classes if one does not exist.',
         "a list of class names; [''] means those that the model names", lambda _: True),
-    'drivable_min_confidence': _number(
+    'drivable_min_confidence': live(number(
         0.0, 'Drivable pixels have at least this softmax probability; 0.0 asks for none.',
-        0.0, 1.0),
-    'drivable_min_area': _number(
-        0.0, "Smallest connected drivable area, as a share of the image's pixels.", 0.0, 1.0),
-    'drivable_foot': _number(
+        0.0, 1.0)),
+    'drivable_min_area': live(number(
+        0.0, "Smallest connected drivable area, as a share of the image's pixels.", 0.0, 1.0)),
+    'drivable_foot': live(number(
         0.0,
         'Drivable areas reach the vehicle: the middle half of a strip at the lower border, which '
         'is this share of the image high; 0.0 does not ask for it.',
-        0.0, 1.0),
-    'drivable_appear_frames': _number(
+        0.0, 1.0)),
+    'drivable_appear_frames': live(number(
         1, 'Pixels become drivable after so many answered frames of their camera in succession '
-        'that say so.', 1, MAX_FRAMES),
-    'drivable_vanish_frames': _number(
+        'that say so.', 1, MAX_FRAMES)),
+    'drivable_vanish_frames': live(number(
         1, 'Drivable pixels stop being so after so many answered frames in succession that say '
-        'so.', 1, MAX_FRAMES),
-    'drivable_max_gap': ParameterSpec(
+        'so.', 1, MAX_FRAMES)),
+    'drivable_max_gap': live(ParameterSpec(
         1.0,
         'Seconds from one stamp of a camera to the next after which earlier frames count no more; '
         'above the time between its frames.',
-        f'above 0.0, to {MAX_GAP_S}', lambda v: 0 < v <= MAX_GAP_S, (0.0, MAX_GAP_S)),
+        f'above 0.0, to {MAX_GAP_S}', lambda v: 0 < v <= MAX_GAP_S, (0.0, MAX_GAP_S))),
 }
 """Every parameter of the node by name, in the order of :class:`SegmenterParameters`."""
+
+_PER_CAMERA: Mapping[str, Callable[[Any], int]] = {
+    'transport': lambda text: len(_words(text)), 'max_rate': len, 'weight': len}
+"""What has a value for all cameras or one for each -> how many are given."""
 
 
 def declare_parameters(node: Node) -> None:
@@ -268,6 +300,8 @@ def declare_parameters(node: Node) -> None:
                 problems.append(problem)
         if not problems:
             node.declare_parameter(name, value, spec.descriptor(), ignore_override=True)
+    if not problems:
+        problems = _joint_problems(_values(node))
     if problems:
         raise ParameterError('\n'.join(problems))
 
@@ -279,9 +313,10 @@ def unknown_parameters(node: Node) -> list[str]:
 
 def check_changes(node: Node, parameters: Sequence[Parameter]) -> None:
     """
-    Check names and values that somebody wants to set.
+    Check names and values that somebody wants to set together.
 
-    :raises ParameterError: a parameter that does not exist, or a value that cannot be.
+    :raises ParameterError: a parameter that does not exist, or a value that cannot be, by itself
+        or beside the others.
     """
     for parameter in parameters:
         spec = SPECS.get(parameter.name)
@@ -291,14 +326,20 @@ def check_changes(node: Node, parameters: Sequence[Parameter]) -> None:
                     f'there is no parameter {parameter.name}; there are {", ".join(SPECS)}')
         elif problem := _problem(node, parameter.name, parameter.type_, parameter.value):
             raise ParameterError(problem)
+    changed = {parameter.name: parameter.value for parameter in parameters}
+    if problems := _joint_problems({**_values(node), **changed}):
+        raise ParameterError('\n'.join(problems))
 
 
-def read_parameters(node: Node) -> SegmenterParameters:
-    """Return the values as they are now."""
-    values = {field.name: node.get_parameter(field.name).value
-              for field in fields(SegmenterParameters)}
-    values['cameras'] = tuple(values['cameras'])
-    values['drivable_classes'] = tuple(name for name in values['drivable_classes'] if name)
+def read_parameters(node: Node, changes: Sequence[Parameter] = ()) -> SegmenterParameters:
+    """Return the values as they are now, or as they were with changes that are checked."""
+    changed = {parameter.name: parameter.value for parameter in changes
+               if parameter.name in SPECS}
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(SPECS[name].default, list) else value
+        for name, value in {**_values(node), **changed}.items()}
+    for name in ('palette', 'drivable_classes'):
+        values[name] = tuple(entry for entry in values[name] if entry)
     return SegmenterParameters(**values)
 
 
@@ -311,9 +352,23 @@ def describe_parameters() -> str:
     return '\n'.join(lines)
 
 
+def _values(node: Node) -> dict[str, Any]:
+    """Return the values of all parameters as they are now."""
+    return {name: node.get_parameter(name).value for name in SPECS}
+
+
+def _joint_problems(values: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with values that are fine each by itself."""
+    cameras = len(values['cameras'])
+    return [f'parameter {name} cannot be {values[name]!r} with {cameras} cameras; '
+            f'possible: {SPECS[name].possible}'
+            for name, count in _PER_CAMERA.items() if count(values[name]) not in (1, cameras)]
+
+
 def _without_emptiness(value: Any, spec: ParameterSpec) -> Any:
     """Undo what ROS makes of an empty list, which has no type and arrives as None."""
-    return [''] if value is None and isinstance(spec.default, list) else value
+    of_text = isinstance(spec.default, list) and isinstance(spec.default[0], str)
+    return [''] if value is None and of_text else value
 
 
 def _problem(node: Node, name: str, kind: Parameter.Type, value: Any) -> str:

@@ -21,10 +21,11 @@ from functools import partial
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode
-from std_msgs.msg import Header
+from sensor_msgs.msg import Image
 
-from frm_perception.ros.camera_info import CameraInfoMismatch
-from frm_perception.ros.camera_info import camera_info_for
+from frm_perception.labels import LabelSpace
+from frm_perception.ros.answerer import Answerer
+from frm_perception.ros.answerer import Settings
 from frm_perception.ros.camera_topics import CameraTopics
 from frm_perception.ros.camera_topics import Message
 from frm_perception.ros.compressed_images import check_compressed_image
@@ -33,18 +34,15 @@ from frm_perception.ros.diagnostics import camera_status
 from frm_perception.ros.diagnostics import make_status
 from frm_perception.ros.image_messages import MalformedImage
 from frm_perception.ros.image_messages import check_image
-from frm_perception.ros.image_messages import mono8_message
-from frm_perception.ros.image_messages import read_image
+from frm_perception.ros.legend import painted
 from frm_perception.ros.loading import load_segmenter
 from frm_perception.ros.log_throttle import LogThrottle
 from frm_perception.ros.mailbox import Mailboxes
 from frm_perception.ros.mailbox import Outcome
 from frm_perception.ros.parameters import SegmenterParameters
+from frm_perception.ros.scheduler import RateLimit
 from frm_perception.ros.worker import Worker
-from frm_perception.runtime.drivable import DrivableFilter
 from frm_perception.runtime.engine_cache import open_cache
-from frm_perception.runtime.pictures import PictureError
-from frm_perception.runtime.segmenter import Segmentation
 from frm_perception.runtime.segmenter import Segmenter
 
 SILENCE_S = 5.0
@@ -68,13 +66,13 @@ class Session:
         self._parameters = parameters
         self._throttle = LogThrottle(_REPEAT_S)
         self._segmenter: Segmenter | None = None
-        self._mailboxes: Mailboxes[Message] = Mailboxes(parameters.cameras)
-        self._worker: Worker[Message] = Worker(self._mailboxes, self._answer, self._report)
-        self._topics = {camera: CameraTopics(node, camera, parameters.transport)
-                        for camera in parameters.cameras}
-        self._records = {camera: CameraRecord(topics.input)
-                         for camera, topics in self._topics.items()}
-        self._filters: dict[str, DrivableFilter] = {}
+        self._mailboxes: Mailboxes[Message] = Mailboxes(parameters.weights)
+        self._answerer: Answerer | None = None
+        self._worker: Worker[Message] | None = None
+        self._topics = {camera: CameraTopics(node, camera, transport)
+                        for camera, transport in parameters.transports.items()}
+        self._limits = {camera: RateLimit(most) for camera, most in parameters.max_rates.items()}
+        self._records = {camera: CameraRecord() for camera in parameters.cameras}
         self.active = False
 
     def open(self) -> None:
@@ -85,28 +83,55 @@ class Session:
         """
         cache = open_cache(self._parameters.engine_cache, self._logger.warning)
         self._segmenter = load_segmenter(self._parameters, cache, self._logger)
+        space = self._space(self._parameters)
         for topics in self._topics.values():
-            topics.open(self._segmenter.label_space)
+            topics.open(space, self._parameters.drivable_classes)
         if not all(topics.announces_labels for topics in self._topics.values()):
             self._logger.info('vision_msgs is not installed: no segmentation/label_info')
 
     def start(self) -> None:
         """Take frames and answer them."""
+        assert self._segmenter is not None, 'only a session that is open can be started'
         self.active = True
-        # Anew at every start: what a filter remembers is of the scene before.
-        self._filters = {camera: DrivableFilter(self._parameters.drivable_rules)
-                         for camera in self._parameters.cameras}
+        # Anew at every start: what its filters remember is of the scene before.
+        self._answerer = Answerer(
+            self._node, self._segmenter, self._settings(self._parameters), self._topics,
+            self._records, self._throttle)
+        self._worker = Worker(self._mailboxes, self._answerer.answer, self._report)
         self._worker.start()
         for camera, topics in self._topics.items():
             self._records[camera].last_arrival = time.monotonic()
             topics.subscribe(partial(self._receive, camera))
+
+    def check(self, parameters: SegmenterParameters) -> None:
+        """
+        Refuse what this session cannot take over while it works.
+
+        :raises ValueError: the palette names a class that the model does not have.
+        """
+        self._space(parameters)
+
+    def adopt(self, parameters: SegmenterParameters) -> None:
+        """Go on with other values of live parameters that were checked, from the next frame on."""
+        before, self._parameters = self._parameters, parameters
+        self._mailboxes.weigh(parameters.weights)
+        for camera, most in parameters.max_rates.items():
+            if most != self._limits[camera].most:
+                self._limits[camera] = RateLimit(most)
+        if parameters.palette != before.palette:
+            for topics in self._topics.values():
+                topics.announce(self._space(parameters), parameters.drivable_classes)
+        if self._answerer is not None:
+            self._answerer.settings = self._settings(parameters)
 
     def stop(self) -> None:
         """Take no more frames; wait for the one in work. The counts stay."""
         self.active = False
         for topics in self._topics.values():
             topics.unsubscribe()
-        self._worker.stop()
+        if self._worker is not None:
+            self._worker.stop()
+            self._worker = self._answerer = None
         for camera, record in self._records.items():
             # What waited was dropped because of this, and not for newer images.
             record.logged = self._mailboxes.counts(camera)
@@ -123,6 +148,16 @@ class Session:
     def inputs(self) -> str:
         """Return the resolved topics that images are taken from."""
         return ', '.join(topics.input for topics in self._topics.values())
+
+    def possible_inputs(self) -> set[str]:
+        """Return the resolved topics that images may be taken from."""
+        return {topic for topics in self._topics.values() for topic in topics.possible_inputs}
+
+    def follow_publishers(self) -> None:
+        """Let active cameras take the images that are published, where they may choose."""
+        for topics in self._topics.values():
+            if topics.follow_publishers():
+                self._logger.info(f'taking images from {topics.input} now')
 
     def log_conditions(self) -> None:
         """Log, once in a while, what is wrong with an active camera's images on their way."""
@@ -154,8 +189,17 @@ class Session:
         for camera, record in self._records.items():
             statuses.append(camera_status(
                 self._node, camera, record, self._mailboxes.counts(camera),
-                self._topics[camera].lost, self._silence(camera)))
+                self._topics[camera], self._silence(camera)))
         return statuses
+
+    def _space(self, parameters: SegmenterParameters) -> LabelSpace:
+        assert self._segmenter is not None, 'only a session that is open knows the classes'
+        return painted(self._segmenter.label_space, parameters.colors)
+
+    def _settings(self, parameters: SegmenterParameters) -> Settings:
+        return Settings(
+            parameters.output_size, parameters.max_age, parameters.drivable_rules,
+            self._space(parameters), parameters.overlay_opacity)
 
     def _silence(self, camera: str) -> float | None:
         """Return the seconds without a message where that is too long for an active node."""
@@ -188,84 +232,39 @@ class Session:
             })
 
     def _receive(self, camera: str, message: Message) -> None:
-        """Executor's thread: put the frame in its mailbox, unless it is plainly malformed."""
-        self._records[camera].last_arrival = time.monotonic()
-        check = check_image if self._parameters.transport == 'raw' else check_compressed_image
+        """
+        Executor's thread: put the frame in its mailbox, if it can be read and is to be answered.
+
+        The subscription stays when nobody listens, so that who comes gets the very next frame.
+        """
+        now = time.monotonic()
+        self._records[camera].last_arrival = now
+        check = check_image if isinstance(message, Image) else check_compressed_image
         try:
             check(message)
         except MalformedImage as error:
-            self._mailboxes.reject(camera)
+            self._mailboxes.reject(camera, Outcome.MALFORMED)
             self._report(camera, Outcome.MALFORMED, error)
+            return
+        if not self._topics[camera].wanted():
+            self._mailboxes.reject(camera, Outcome.UNWANTED)
+        elif not self._limits[camera].admits(now):
+            self._mailboxes.reject(camera, Outcome.LIMITED)
         else:
             self._mailboxes.put(camera, message)
 
-    def _answer(self, camera: str, message: Message) -> None:
-        """Worker's thread: from a message to its published answer."""
-        answer = self._segment(camera, message)
-        topics = self._topics[camera]
-        topics.publish('label', mono8_message(message.header, answer.labels))
-        topics.publish('drivable', mono8_message(message.header, answer.drivable))
-        self._publish_camera_info(camera, message.header, answer)
-        record = self._records[camera]
-        record.inference.add(answer.timings['infer'])
-        record.latency.add(self._age_ms(message))
-
-    def _segment(self, camera: str, message: Message) -> Segmentation:
-        assert self._segmenter is not None, 'the worker runs only while the session is open'
-        output_size, drivable = self._parameters.output_size, self._filters[camera]
-        stamp_ns = _stamp_ns(message)
-        if self._parameters.transport == 'raw':
-            image, encoding = read_image(message)
-            return self._segmenter.segment(
-                image, encoding, output_size, drivable=drivable, stamp_ns=stamp_ns)
-        try:
-            return self._segmenter.segment_compressed(
-                memoryview(message.data), output_size, drivable=drivable, stamp_ns=stamp_ns)
-        except PictureError as error:
-            raise MalformedImage(str(error)) from error
-
-    def _publish_camera_info(self, camera: str, header: Header, answer: Segmentation) -> None:
-        """Worker's thread: publish what the camera is to the label image, where that is known."""
-        topics, record = self._topics[camera], self._records[camera]
-        info = topics.camera_info
-        if info is None:
-            return
-        try:
-            scaled = camera_info_for(
-                info, header, answer.geometry.image, answer.shows,
-                (answer.labels.shape[0], answer.labels.shape[1]))
-        except CameraInfoMismatch as error:
-            record.unfit_infos += 1
-            if self._throttle.allows(camera, 'camera_info'):
-                self._logger.warning(
-                    f'the camera info on {topics.info_input} is not used: {error} '
-                    f'({record.unfit_infos} images so far)')
-        else:
-            topics.publish('camera_info', scaled)
-
-    def _age_ms(self, message: Message) -> float:
-        """Return the milliseconds from the message's stamp to now on the node's clock."""
-        now: int = self._node.get_clock().now().nanoseconds
-        return (now - _stamp_ns(message)) / 1e6
-
     def _report(self, camera: str, outcome: Outcome, error: Exception) -> None:
         """Remember, and log once in a while, why a frame gets no answer."""
-        record = self._records[camera]
-        if outcome is Outcome.MALFORMED:
+        record, topic = self._records[camera], self._topics[camera].input
+        if outcome is not Outcome.FAILED:
             record.last_problem = str(error)
             if self._throttle.allows(camera, outcome):
+                so_far = getattr(self._mailboxes.counts(camera), outcome.value)
                 self._logger.warning(
-                    f'malformed image on {record.topic} '
-                    f'({self._mailboxes.counts(camera).malformed} so far): {error}')
+                    f'{outcome.value} image on {topic} ({so_far} so far): {error}')
         else:
             record.last_problem = f'{type(error).__name__}: {error}'
             if self._throttle.allows(camera, outcome):
                 self._logger.error(
-                    f'a frame of {record.topic} failed; the next ones are tried\n'
+                    f'a frame of {topic} failed; the next ones are tried\n'
                     + ''.join(traceback.format_exception(error)))
-
-
-def _stamp_ns(message: Message) -> int:
-    """Return when the image was taken; unlike ``Time.from_msg`` this takes stamps before 1970."""
-    stamp = message.header.stamp
-    return int(stamp.sec * 1_000_000_000 + stamp.nanosec)

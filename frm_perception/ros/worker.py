@@ -27,6 +27,14 @@ from frm_perception.ros.mailbox import Outcome
 Frame = TypeVar('Frame')
 
 
+class StaleFrame(Exception):
+    """A frame that is too old to be answered; the text says how old it is."""
+
+
+_REFUSALS = {MalformedImage: Outcome.MALFORMED, StaleFrame: Outcome.STALE}
+"""What a frame's own fault is booked as; whatever else is raised is a failure."""
+
+
 class Worker(Generic[Frame]):
     """
     Answers frames from mailboxes on a thread of its own until it is stopped.
@@ -34,7 +42,8 @@ class Worker(Generic[Frame]):
     No error of a frame ends it: each is reported, booked, and followed by the next frame.
 
     :param mailboxes: where frames come from and where outcomes are booked.
-    :param answer: answers one camera's frame; :class:`MalformedImage` means the frame's fault.
+    :param answer: answers one camera's frame; :class:`MalformedImage` and
+        :class:`StaleFrame` mean the frame's fault.
     :param report: told of every frame without an answer.
     """
 
@@ -66,8 +75,7 @@ class Worker(Generic[Frame]):
             try:
                 self._answer(camera, frame)
             except Exception as error:
-                malformed = isinstance(error, MalformedImage)
-                outcome = Outcome.MALFORMED if malformed else Outcome.FAILED
+                outcome = _REFUSALS.get(type(error), Outcome.FAILED)
                 self._mailboxes.finish(camera, outcome)
                 self._report(camera, outcome, error)
             else:

@@ -40,6 +40,7 @@ from lifecycle_msgs.srv import ChangeState
 from lifecycle_msgs.srv import GetState
 from rcl_interfaces.srv import DescribeParameters
 from rcl_interfaces.srv import SetParameters
+from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.executors import ExternalShutdownException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -61,6 +62,7 @@ RELIABLE = {'reliability': 'reliable', 'depth': 2000}
 SERVICES = {
     'change_state': ChangeState,
     'set_parameters': SetParameters,
+    'set_parameters_atomically': SetParametersAtomically,
     'describe_parameters': DescribeParameters,
     'get_state': GetState,  # the last: see SegmenterProcess._meet
 }
@@ -307,6 +309,12 @@ class SegmenterProcess:
         result = self._call('set_parameters', request).results[0]
         assert result.successful or result.reason
         return '' if result.successful else str(result.reason)
+
+    def set_together(self, **values: Any) -> str:
+        """Set parameters as a whole; return the reason of a refusal, or empty text."""
+        request = SetParametersAtomically.Request(parameters=[
+            Parameter(name, value=value).to_parameter_msg() for name, value in values.items()])
+        return str(self._call('set_parameters_atomically', request).result.reason)
 
     def describe_parameters(self, names: Sequence[str]) -> list[Any]:
         """Return the parameters' descriptors."""

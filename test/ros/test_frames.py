@@ -42,6 +42,7 @@ from tiny_bundle import manifest
 from tiny_bundle import tiny_model
 from tiny_bundle import write_bundle
 
+from frm_perception.ros.mailbox import Outcome
 from frm_perception.runtime.bundle import Bundle
 from frm_perception.runtime.segmenter import Segmenter
 
@@ -127,7 +128,7 @@ def settled_counts(diagnostics: Diagnostics, received: int) -> dict[str, int]:
     def settled() -> dict[str, int] | None:
         _, values = diagnostics.next_status('front')
         counts = {name: int(values[name]) for name in (
-            'received', 'answered', 'dropped', 'malformed', 'failed', 'in_flight')}
+            'received', 'dropped', 'in_flight', *(outcome.value for outcome in Outcome))}
         assert counts['received'] == sum(counts.values()) - counts['received']
         done = counts['received'] == received and counts['in_flight'] == 0
         return counts if done else None

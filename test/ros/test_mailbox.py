@@ -26,7 +26,7 @@ from frm_perception.ros.mailbox import Outcome
 
 
 def opened(*cameras: str) -> Mailboxes[int]:
-    mailboxes: Mailboxes[int] = Mailboxes(cameras)
+    mailboxes: Mailboxes[int] = Mailboxes(dict.fromkeys(cameras, 1.0))
     mailboxes.open()
     return mailboxes
 
@@ -53,7 +53,7 @@ def test_a_fast_camera_does_not_get_ahead_of_one_that_waits() -> None:
 def test_rejecting_a_frame_leaves_the_waiting_one_alone() -> None:
     mailboxes = opened('a')
     mailboxes.put('a', 1)
-    mailboxes.reject('a')
+    mailboxes.reject('a', Outcome.MALFORMED)
     assert mailboxes.take() == ('a', 1)
     assert mailboxes.counts('a').malformed == 1
 
@@ -98,7 +98,7 @@ def test_every_received_frame_is_in_exactly_one_place(
             mailboxes.put(camera, 0)
             waiting |= {camera} if is_open else set()
         elif action == 'reject':
-            mailboxes.reject(camera)
+            mailboxes.reject(camera, outcome)
         elif action == 'take' and (waiting or not is_open):
             taken = mailboxes.take()
             if taken is not None:
@@ -116,7 +116,7 @@ def test_every_received_frame_is_in_exactly_one_place(
         for name in ('a', 'b'):
             counts = mailboxes.counts(name)
             assert counts.received == (
-                counts.answered + counts.dropped + counts.malformed + counts.failed
-                + counts.in_flight)
+                sum(getattr(counts, each.value) for each in Outcome)
+                + counts.dropped + counts.in_flight)
             assert counts.waiting == (name in waiting)
             assert counts.working == working.count(name)

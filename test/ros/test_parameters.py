@@ -47,7 +47,10 @@ def node(probe: Probe, models: Path, tmp_path_factory: pytest.TempPathFactory
     ('cameras', 'front', 'different topic prefixes'),
     ('cameras', ['{city}'], 'is no prefix'),
     ('cameras', ['~/front', 'segmenter/front'], 'would both publish'),
-    ('transport', 'theora', 'raw, compressed'),
+    ('transport', 'theora', 'auto, raw, compressed'),
+    ('transport', '', 'auto, raw, compressed'),
+    ('transport', 'raw,theora', 'auto, raw, compressed'),
+    ('transport', 'raw,compressed', 'with 1 cameras'),
     ('resolution', '512', 'HEIGHTxWIDTH'),
     ('resolution', '0x64', 'HEIGHTxWIDTH'),
     ('resolution', '-64x64', 'HEIGHTxWIDTH'),
@@ -59,6 +62,19 @@ def node(probe: Probe, models: Path, tmp_path_factory: pytest.TempPathFactory
     ('threads', 'all', '0 to 256'),
     ('require_provider', 'yes', 'true, false'),
     ('output_size', 'full', 'camera, network'),
+    ('palette', ['road'], "such as ['road=#804080', 'sky=#4682b4']"),
+    ('palette', ['road=#80408'], '#804080'),
+    ('palette', ['road=#804080', 'road=#000000'], '#804080'),
+    ('palette', [1], '#804080'),
+    ('overlay_opacity', 1.01, '0.0 to 1.0'),
+    ('max_rate', [-1.0], 'from 0.0 to 1000.0'),
+    ('max_rate', [10], 'a list such as [0.0]'),
+    ('max_rate', [1.0, 2.0], 'with 1 cameras'),
+    ('max_rate', [float('nan')], 'from 0.0 to 1000.0'),
+    ('weight', [0.0], 'from 0.01 to 100.0'),
+    ('weight', 1.0, 'one for all cameras or one for each'),
+    ('max_age', float('nan'), '0.0 to 3600.0'),
+    ('max_age', -1.0, '0.0 to 3600.0'),
     ('fit', 'squash', 'letterbox, stretch, crop'),
     ('drivable_min_confidence', 1.5, '0.0 to 1.0'),
     ('drivable_min_area', -0.1, '0.0 to 1.0'),
@@ -90,7 +106,7 @@ def test_parameters_are_locked_from_configure_to_cleanup(node: SegmenterProcess)
     assert 'cleanup' in node.set_parameter('threads', 2)
     assert node.set_parameter('threads', 1) == ''
     assert node.change_state('activate')
-    reason = node.set_parameter('output_size', 'network')
+    reason = node.set_parameter('fit', 'crop')
     assert f'`ros2 lifecycle set {node.name} deactivate`' in reason
     assert f'`ros2 lifecycle set {node.name} cleanup`' in reason
     assert node.change_state('deactivate')
@@ -102,6 +118,8 @@ def test_every_parameter_describes_itself(node: SegmenterProcess) -> None:
     for name, descriptor in zip(SPECS, node.describe_parameters(list(SPECS))):
         assert descriptor.name == name
         assert len(descriptor.description) > 20
+        assert descriptor.description.endswith(
+            'Takes effect at once.' if SPECS[name].live else 'Takes effect in configure.')
         assert descriptor.additional_constraints.startswith('Possible: ')
         assert descriptor.type != ParameterType.PARAMETER_NOT_SET
         assert not descriptor.dynamic_typing

@@ -27,7 +27,7 @@ from frm_perception.ros.worker import Worker
 def test_a_thread_that_cannot_start_leaves_a_worker_that_can_be_stopped_and_started(
         monkeypatch: pytest.MonkeyPatch) -> None:
     answered = threading.Event()
-    mailboxes: Mailboxes[int] = Mailboxes(['a'])
+    mailboxes: Mailboxes[int] = Mailboxes({'a': 1.0})
     worker = Worker(mailboxes, lambda *_: answered.set(), lambda *_: None)
 
     def refuse(_: threading.Thread) -> None:

@@ -1,0 +1,206 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""The work on a frame, on the worker's thread: from a message to everything published of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from frm_perception.labels import LabelSpace
+from frm_perception.media.overlay import draw_overlay
+from frm_perception.ros.camera_info import CameraInfoMismatch
+from frm_perception.ros.camera_info import camera_info_for
+from frm_perception.ros.camera_topics import CameraTopics
+from frm_perception.ros.camera_topics import Message
+from frm_perception.ros.compressed_images import png_message
+from frm_perception.ros.diagnostics import CameraRecord
+from frm_perception.ros.image_messages import MalformedImage
+from frm_perception.ros.image_messages import mono8_message
+from frm_perception.ros.image_messages import read_image
+from frm_perception.ros.image_messages import rgb8_message
+from frm_perception.ros.log_throttle import LogThrottle
+from frm_perception.ros.worker import StaleFrame
+from frm_perception.runtime.drivable import DrivableFilter
+from frm_perception.runtime.drivable import DrivableRules
+from frm_perception.runtime.geometry import View
+from frm_perception.runtime.pictures import PictureError
+from frm_perception.runtime.pictures import decode_picture
+from frm_perception.runtime.pictures import read_header
+from frm_perception.runtime.pixels import to_rgb
+from frm_perception.runtime.segmenter import Segmentation
+from frm_perception.runtime.segmenter import Segmenter
+
+
+class Picture(NamedTuple):
+    """
+    The pixels of a message.
+
+    :param pixels: (H,W,3), (H,W,4) or (H,W) uint8.
+    :param encoding: one of :data:`frm_perception.runtime.pixels.CHANNELS`.
+    :param reduction: the camera image has so many times the rows and columns.
+    """
+
+    pixels: NDArray[np.uint8]
+    encoding: str
+    reduction: int = 1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """
+    What may change between two frames.
+
+    :param output_size: one of :data:`frm_perception.runtime.segmenter.OUTPUT_SIZES`.
+    :param max_age: seconds after which a frame is refused; 0 refuses none.
+    :param rules: what it takes for a pixel to be drivable.
+    :param space: the classes, in the colours of the overlay.
+    :param opacity: of the overlay, 0..1.
+    """
+
+    output_size: str
+    max_age: float
+    rules: DrivableRules
+    space: LabelSpace
+    opacity: float
+
+
+class Answerer:
+    """
+    Answers frames, for as long as the node is active.
+
+    :param node: lends its clock and logger.
+    :param segmenter: does the work.
+    :param settings: hold for a whole frame; the executor's thread may put others in their place.
+    :param topics: where each camera's answers go.
+    :param records: where each camera's times are noted.
+    :param throttle: keeps the log from repeating itself.
+    """
+
+    def __init__(
+            self, node: Node, segmenter: Segmenter, settings: Settings,
+            topics: Mapping[str, CameraTopics], records: Mapping[str, CameraRecord],
+            throttle: LogThrottle) -> None:
+        self._node = node
+        self._segmenter = segmenter
+        self.settings = settings
+        self._topics = topics
+        self._records = records
+        self._throttle = throttle
+        self._filters = {camera: DrivableFilter(settings.rules) for camera in topics}
+
+    def answer(self, camera: str, message: Message) -> None:
+        """
+        Publish everything about a frame that somebody listens to; label and drivable always.
+
+        Latency is that of label and drivable: what is drawn for people comes after them.
+
+        :raises StaleFrame: its stamp is older than `max_age` on the node's clock.
+        :raises MalformedImage: the message holds no image that can be read.
+        :raises EngineError: the network failed.
+        """
+        topics, record = self._topics[camera], self._records[camera]
+        settings, drivable = self.settings, self._filters[camera]
+        drivable.rules = settings.rules
+        self._refuse_stale(message, settings.max_age)
+        wanted = topics.wanted()
+        picture = self._read(message)
+        answer = self._segmenter.segment(
+            picture.pixels, picture.encoding, settings.output_size,
+            'confidence' in wanted, drivable=drivable,
+            stamp_ns=_stamp_ns(message), reduction=picture.reduction)
+        header: Header = message.header
+        topics.publish('label', mono8_message(header, answer.labels))
+        topics.publish('drivable', mono8_message(header, answer.drivable))
+        if answer.confidence is not None:
+            topics.publish('confidence', mono8_message(header, answer.confidence))
+        self._publish_camera_info(camera, header, answer)
+        record.inference.add(answer.timings['infer'])
+        record.latency.add(self._age_ms(message))
+        if 'label/compressed' in wanted:
+            topics.publish('label/compressed', png_message(header, answer.labels))
+        if 'overlay' in wanted:
+            topics.publish('overlay', rgb8_message(
+                header, overlay(picture, answer, settings.space, settings.opacity)))
+
+    def _refuse_stale(self, message: Message, limit: float) -> None:
+        """
+        Refuse a frame that is too old, of which a stamp in the future is no sign.
+
+        Frames in flight have one when a recording begins again, and the clock with it.
+        """
+        age = self._age_ms(message) / 1e3
+        if 0 < limit < age:
+            raise StaleFrame(
+                f'its stamp is {age:.2f} s old on the clock of the node, and max_age is {limit} s')
+
+    def _read(self, message: Message) -> Picture:
+        if isinstance(message, Image):
+            return Picture(*read_image(message))
+        data = memoryview(message.data)
+        try:
+            reduction = self._segmenter.reduction(read_header(data))
+            return Picture(decode_picture(data, reduction), 'bgr8', reduction)
+        except PictureError as error:
+            raise MalformedImage(str(error)) from error
+
+    def _publish_camera_info(self, camera: str, header: Header, answer: Segmentation) -> None:
+        """Publish what the camera is to the label image, where that is known."""
+        topics, record = self._topics[camera], self._records[camera]
+        info = topics.camera_info
+        if info is None:
+            return
+        try:
+            scaled = camera_info_for(
+                info, header, answer.geometry.image, answer.shows,
+                (answer.labels.shape[0], answer.labels.shape[1]))
+        except CameraInfoMismatch as error:
+            record.unfit_infos += 1
+            if self._throttle.allows(camera, 'camera_info'):
+                self._node.get_logger().warning(
+                    f'the camera info on {topics.info_input} is not used: {error} '
+                    f'({record.unfit_infos} images so far)')
+        else:
+            topics.publish('camera_info', scaled)
+
+    def _age_ms(self, message: Message) -> float:
+        """Return the milliseconds from the message's stamp to now on the node's clock."""
+        now: int = self._node.get_clock().now().nanoseconds
+        return (now - _stamp_ns(message)) / 1e6
+
+
+def overlay(picture: Picture, answer: Segmentation, space: LabelSpace, opacity: float
+            ) -> NDArray[np.uint8]:
+    """Return (H,W,3) uint8 RGB of the labels' size: the image under its labels."""
+    seen = picture.pixels[View(*(side // picture.reduction for side in answer.shows)).slices]
+    image = to_rgb(seen, picture.encoding)
+    height, width = answer.labels.shape
+    if image.shape[:2] != (height, width):
+        how = cv2.INTER_AREA if height < image.shape[0] else cv2.INTER_LINEAR
+        image = np.asarray(cv2.resize(image, (width, height), interpolation=how), np.uint8)
+    return draw_overlay(image, answer.labels, space, answer.drivable, opacity)
+
+
+def _stamp_ns(message: Message) -> int:
+    """Return when the image was taken; unlike ``Time.from_msg`` this takes stamps before 1970."""
+    stamp = message.header.stamp
+    return int(stamp.sec * 1_000_000_000 + stamp.nanosec)

@@ -1,0 +1,262 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""
+The lifecycle node: what each transition does, and what of it may change while it runs.
+
+`configure` loads the model, verifies it and runs one inference; `activate` begins to take frames;
+`deactivate` stops and waits for the frame in work; `cleanup` frees everything; `shutdown` does so
+from any state. Configure answers only once the model is loaded, which takes seconds: lifecycle
+managers need a service timeout to match.
+
+rclpy turns an exception in a transition into a bare failure without a word. Here every transition
+logs its traceback and fails in the way that leads back to where it came from, so that it can be
+tried again once the cause is mended.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from functools import wraps
+
+from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticStatus
+from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock
+from rclpy.clock import ClockType
+from rclpy.lifecycle import LifecycleNode
+from rclpy.lifecycle import LifecycleState
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+
+from frm_perception.ros.diagnostics import make_status
+from frm_perception.ros.parameters import SPECS
+from frm_perception.ros.parameters import ParameterError
+from frm_perception.ros.parameters import check_changes
+from frm_perception.ros.parameters import declare_parameters
+from frm_perception.ros.parameters import read_parameters
+from frm_perception.ros.parameters import unknown_parameters
+from frm_perception.ros.session import Session
+
+NAME = 'segmenter'
+_REPORT_PERIOD_S = 1.0
+
+Transition = Callable[['SegmenterNode', LifecycleState], TransitionCallbackReturn]
+
+
+def _logs_failure(transition: Transition) -> Transition:
+    """Turn an exception of a transition into a logged FAILURE, which leaves it to be retried."""
+    name = transition.__name__.removeprefix('on_')
+
+    @wraps(transition)
+    def logged(node: SegmenterNode, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return transition(node, state)
+        except Exception as error:
+            node.get_logger().error(
+                f'{name} failed: {error}\n'
+                f'The node stays {state.label}; mend the cause and {name} it again.\n'
+                f'{traceback.format_exc()}')
+            return TransitionCallbackReturn.FAILURE
+
+    return logged
+
+
+class SegmenterNode(LifecycleNode):
+    """
+    The lifecycle around a :class:`Session`; see the module's text for the transitions.
+
+    :raises ParameterError: values from the command line or a file that cannot be.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(NAME)
+        self._session: Session | None = None
+        self._phase = 'unconfigured'
+        self._warned_of: set[str] = set()
+        declare_parameters(self)
+        self._warn_of_unknown_parameters(qos_overrides=False)
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        # A steady timer: on a simulated clock that stands still the node has things to say.
+        self._timer = self.create_timer(
+            _REPORT_PERIOD_S, self._tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._answer_transition = self._service_change_state.callback
+        self._service_change_state.callback = self._on_change_state
+        self._say_next_step('configure')
+
+    @_logs_failure
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the model, verify it, run one inference, create the outputs."""
+        self._phase = 'configuring'
+        self._publish_diagnostics()
+        try:
+            self._session = self._load()
+        finally:
+            self._phase = 'unconfigured' if self._session is None else 'inactive'
+        self._say_next_step('activate')
+        return super().on_configure(state)
+
+    @_logs_failure
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Begin to take frames; cheap."""
+        session = self._opened()
+        result = super().on_activate(state)
+        try:
+            session.start()
+        except BaseException:
+            session.stop()
+            super().on_deactivate(state)
+            raise
+        self._phase = 'active'
+        self.get_logger().info(f'active: answering {session.inputs()}')
+        self._warn_of_unknown_parameters(qos_overrides=True)
+        return result
+
+    @_logs_failure
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Take no more frames; returns when the frame in work is answered."""
+        self._opened().stop()
+        result = super().on_deactivate(state)
+        self._phase = 'inactive'
+        self._say_next_step('activate')
+        return result
+
+    @_logs_failure
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the engine, the publishers and the subscriptions."""
+        self._free()
+        self._phase = 'unconfigured'
+        return super().on_cleanup(state)
+
+    @_logs_failure
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything; the process stays until a signal ends it."""
+        self._free()
+        self._phase = 'finalized'
+        return super().on_shutdown(state)
+
+    def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
+        """
+        Take a set of parameters as a whole, or refuse it with the reason; services call this.
+
+        A callback of `add_on_set_parameters_callback` would be too late: rclpy refuses types,
+        ranges and names before it, with messages that do not say what is possible.
+        """
+        try:
+            check_changes(self, parameter_list)
+            self._refuse_locked(parameter_list)
+            if self._session is not None:
+                self._session.check(read_parameters(self, parameter_list))
+        except ValueError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        result = super().set_parameters_atomically(parameter_list)
+        if result.successful and self._session is not None:
+            self._session.adopt(read_parameters(self))
+        return result
+
+    def close(self) -> None:
+        """Shut down from whatever state the node is in; for the end of the process."""
+        if self._phase != 'finalized':
+            self.trigger_shutdown()
+
+    def _on_change_state(
+            self, request: ChangeState.Request, response: ChangeState.Response
+    ) -> ChangeState.Response:
+        """
+        Answer a request for a transition that is not possible now.
+
+        rclpy lets an error escape there, which leaves the client without an answer and ends the
+        process.
+        """
+        try:
+            return self._answer_transition(request, response)
+        except RuntimeError as error:
+            wanted = request.transition.label or request.transition.id
+            self.get_logger().warning(f'no transition {wanted} while {self._phase}: {error}')
+            response.success = False
+            return response
+
+    def _load(self) -> Session:
+        session = Session(self, read_parameters(self))
+        try:
+            session.open()
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    def _opened(self) -> Session:
+        if self._session is None:
+            raise RuntimeError('there is no session: configure did not end well')
+        return self._session
+
+    def _free(self) -> None:
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _refuse_locked(self, parameters: list[Parameter]) -> None:
+        """What takes effect in configure would be a lie until cleanup."""
+        if self._phase not in ('inactive', 'active'):
+            return
+        for parameter in parameters:
+            if (parameter.name in SPECS and not SPECS[parameter.name].live
+                    and parameter.value != self.get_parameter(parameter.name).value):
+                steps = ['cleanup'] if self._phase == 'inactive' else ['deactivate', 'cleanup']
+                raise ParameterError(
+                    f'parameter {parameter.name} takes effect in configure and the node is '
+                    f'{self._phase}; first run ' + ' and '.join(map(self._command, steps)))
+
+    def _warn_of_unknown_parameters(self, qos_overrides: bool) -> None:
+        """Warn of each name once; QoS overrides are only known once the topics exist."""
+        possible = () if self._session is None else tuple(
+            f'qos_overrides.{topic}.' for topic in self._session.possible_inputs())
+        for name in unknown_parameters(self):
+            if name.startswith(possible):
+                continue  # of a topic that is not published yet
+            if name.startswith('qos_overrides.') == qos_overrides and name not in self._warned_of:
+                self._warned_of.add(name)
+                self.get_logger().warning(
+                    f'there is no parameter {name}: its value is ignored. '
+                    + ('This node has topics '
+                       f'{", ".join(sorted(self._overridable_topics()))}'
+                       if qos_overrides else f'There are {", ".join(SPECS)}'))
+
+    def _overridable_topics(self) -> set[str]:
+        return {name.split('.')[0] for name in self.get_parameters_by_prefix('qos_overrides')}
+
+    def _tick(self) -> None:
+        if self._session is not None:
+            self._session.follow_publishers()
+            self._session.log_conditions()
+        self._publish_diagnostics()
+
+    def _publish_diagnostics(self) -> None:
+        message = DiagnosticArray()
+        message.header.stamp = self.get_clock().now().to_msg()
+        if self._session is not None:
+            message.status = self._session.statuses()
+        else:
+            message.status = [make_status(
+                self, 'engine', DiagnosticStatus.OK, self._phase, {'state': self._phase})]
+        self._diagnostics.publish(message)
+
+    def _command(self, transition: str) -> str:
+        return f'`ros2 lifecycle set {self.get_fully_qualified_name()} {transition}`'
+
+    def _say_next_step(self, transition: str) -> None:
+        self.get_logger().info(
+            f'{self._phase}; next: {self._command(transition)} '
+            '(segment.launch.py does so by itself)')
