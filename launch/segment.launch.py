@@ -82,6 +82,10 @@ PARAMETERS = (
         choices=['', 'auto', 'cpu', 'cuda', 'tensorrt', 'openvino', 'torch'],
         description=f'What computes the network. {FROM_FILE}'),
     DeclareLaunchArgument(
+        'fit', default_value='', choices=['', 'letterbox', 'stretch', 'crop'],
+        description="How images of another shape are fitted into the network's input. "
+                    f'{FROM_FILE}'),
+    DeclareLaunchArgument(
         'engine_cache', default_value='',
         description='Folder in which engines are kept that take long to build, private to it. '
                     f'{FROM_FILE}'),
@@ -121,6 +125,10 @@ ARGUMENTS = (
         description='Build the engine that the node would build, which takes TensorRT minutes, '
                     'and end; a node that is started later finds it.'),
     DeclareLaunchArgument(
+        'enclave', default_value='',
+        description='Enclave of the node on a secured ROS graph, such as '
+                    '/frm_perception/segmenter; SECURITY.md says how one is made.'),
+    DeclareLaunchArgument(
         'log_level', default_value='info', choices=['debug', 'info', 'warn', 'error', 'fatal'],
         description='The least severe messages that the node logs.'),
     DeclareLaunchArgument(
@@ -155,7 +163,8 @@ def _start(context: LaunchContext) -> Sequence[LaunchDescriptionEntity]:
         parameters=[ParameterFile(str(params_file), allow_substs=True),
                     *_parameters(given, cameras)],
         remappings=_remappings(given['image_topic'], cameras),
-        ros_arguments=['--log-level', given['log_level']],
+        ros_arguments=['--log-level', given['log_level'],
+                       *(['--enclave', given['enclave']] if given['enclave'] else [])],
         additional_env=_dds_profile(context),
         respawn=_yes(given['respawn']) and not build_only,
         respawn_delay=RESPAWN_DELAY_S,
