@@ -26,9 +26,9 @@ from typing import Any
 import pytest
 import yaml
 from node_graph import OPTIONAL_OUTPUTS
+from node_graph import graph_of
 from node_process import Probe
 from node_process import SegmenterProcess
-from node_process import wait_until
 from rclpy.qos import QoSProfile
 
 from frm_perception.ros.camera_topics import OUTPUTS
@@ -84,24 +84,27 @@ def test_the_costmap_layer_knows_every_class_of_the_default_model_once() -> None
 
 def test_the_document_tells_the_quality_of_service_that_is_offered(
         probe: Probe, active: SegmenterProcess) -> None:
-    rows = re.findall(r'^\| `(/[\w/]+)` \| `([\w/]+)`[^|]*\| ([^|]+) \|', DOCUMENT, re.MULTILINE)
-    assert len(rows) == 5
-    told = ''
+    rows = re.findall(
+        r'^\| `(/[\w/]+)` \| `([\w/]+)`[^|]*\| ([^|]+) \|', DOCUMENT, re.MULTILINE)
+    told, quality = {}, ''
     for topic, kind, qos in rows:
-        told = told if qos == 'same' else qos
-        if topic.endswith('/label_info'):
-            assert told == words_of(LATCHED)
-            continue
-        name = topic.replace('/camera/', f'{active.namespace}/front/')
-        info = wait_until(lambda name=name: next((
-            info for info in probe.node.get_publishers_info_by_topic(name)
-            if info.node_namespace == active.namespace), None), name)
-        assert info.topic_type == kind.replace('/', '/msg/')
-        reliability, durability, _ = told.split(', ')
-        assert words_of(info.qos_profile).startswith(f'{reliability}, {durability}')
+        quality = quality if qos == 'same' else qos
+        told[topic.replace('/camera/', 'front/')] = kind.replace('/', '/msg/'), quality
+    published = {name: kind for name, kind in graph_of(probe, active, 4).publishers.items()
+                 if name.startswith(('front/', '/diagnostics'))}
+    assert {name: kind for name, (kind, _) in told.items() if name in published} == published
+    assert set(told) - set(published) <= {f'front/segmentation/{name}'
+                                          for name in OPTIONAL_OUTPUTS}
+    for name in published:
+        topic = name if name[0] == '/' else f'{active.namespace}/{name}'
+        offered = {words_of(info.qos_profile)
+                   for info in probe.node.get_publishers_info_by_topic(topic)
+                   if info.node_namespace == active.namespace}
+        # The graph does not tell the depth.
+        assert offered == {told[name][1].rpartition(',')[0]}
+    assert told['front/segmentation/label_info'][1] == f'{words_of(LATCHED)}, depth 1'
 
 
 def words_of(qos: QoSProfile) -> str:
-    """Return a quality of service in the document's words."""
-    return (f'{qos.reliability.name.lower()}, {qos.durability.name.lower().replace("_", " ")}, '
-            f'depth {qos.depth}')
+    """Return a quality of service in the document's words, without its depth."""
+    return f'{qos.reliability.name.lower()}, {qos.durability.name.lower().replace("_", " ")}'
