@@ -108,6 +108,10 @@ ARGUMENTS = (
                     'cameras is not, there is one camera, called camera.'),
     *PARAMETERS,
     DeclareLaunchArgument(
+        'require_provider', default_value='', choices=['', *YES_NO],
+        description='Let configure fail when the provider or precision asked for is not really '
+                    f'used. {FROM_FILE}'),
+    DeclareLaunchArgument(
         'params_file',
         default_value=PathJoinSubstitution(
             [FindPackageShare(PACKAGE), 'config', 'segmenter.yaml']),
@@ -194,8 +198,9 @@ def _parameters(given: dict[str, str], cameras: list[str]) -> list[dict[str, obj
         for argument in PARAMETERS if given[argument.name]}
     if cameras:
         values['cameras'] = cameras
-    if given['use_sim_time']:
-        values['use_sim_time'] = _yes(given['use_sim_time'])
+    for name in ('require_provider', 'use_sim_time'):
+        if given[name]:
+            values[name] = _yes(given[name])
     return [values] if values else []
 
 

@@ -42,8 +42,8 @@ def test_every_argument_is_shown_with_a_description(install_tree: Path) -> None:
     arguments = dict(re.findall(r"^    '(\w+)':\n +(.+)$", shown, re.MULTILINE))
     assert set(arguments) == {
         'cameras', 'image_topic', 'transport', 'model_dir', 'backbone', 'resolution', 'precision',
-        'provider', 'fit', 'engine_cache', 'params_file', 'namespace', 'use_sim_time', 'autostart',
-        'build_only', 'enclave', 'log_level', 'respawn'}
+        'provider', 'fit', 'engine_cache', 'require_provider', 'params_file', 'namespace',
+        'use_sim_time', 'autostart', 'build_only', 'enclave', 'log_level', 'respawn'}
     assert all(len(text) > 20 and text != 'no description given' for text in arguments.values())
 
 
@@ -94,13 +94,15 @@ def test_arguments_win_over_the_file_and_leave_alone_what_is_not_given(
     file = tmp_path / 'params.yaml'
     file.write_text('/**:\n  ros__parameters:\n    cameras: [left]\n    threads: 1\n'
                     '    output_size: network\n    provider: auto\n')
-    launched = start(f'params_file:={file}', 'provider:=cpu', 'fit:=crop')
-    cameras, threads, size, provider, fit = launched.parameters(
-        'cameras', 'threads', 'output_size', 'provider', 'fit')
+    launched = start(
+        f'params_file:={file}', 'provider:=cpu', 'fit:=crop', 'require_provider:=true')
+    cameras, threads, size, provider, fit, require = launched.parameters(
+        'cameras', 'threads', 'output_size', 'provider', 'fit', 'require_provider')
     assert cameras.string_array_value == ['left']
     assert threads.integer_value == 1
     assert (size.string_value, provider.string_value, fit.string_value) == (
         'network', 'cpu', 'crop')
+    assert require.bool_value
 
 
 def test_the_node_is_put_into_the_enclave_given_for_it(start: Callable[..., Launch]) -> None:
