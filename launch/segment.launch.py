@@ -82,6 +82,10 @@ PARAMETERS = (
         choices=['', 'auto', 'cpu', 'cuda', 'tensorrt', 'openvino', 'torch'],
         description=f'What computes the network. {FROM_FILE}'),
     DeclareLaunchArgument(
+        'fit', default_value='', choices=['', 'letterbox', 'stretch', 'crop'],
+        description="How images of another shape are fitted into the network's input. "
+                    f'{FROM_FILE}'),
+    DeclareLaunchArgument(
         'engine_cache', default_value='',
         description='Folder in which engines are kept that take long to build, private to it. '
                     f'{FROM_FILE}'),
@@ -104,6 +108,10 @@ ARGUMENTS = (
                     'cameras is not, there is one camera, called camera.'),
     *PARAMETERS,
     DeclareLaunchArgument(
+        'require_provider', default_value='', choices=['', *YES_NO],
+        description='Let configure fail when the provider or precision asked for is not really '
+                    f'used. {FROM_FILE}'),
+    DeclareLaunchArgument(
         'params_file',
         default_value=PathJoinSubstitution(
             [FindPackageShare(PACKAGE), 'config', 'segmenter.yaml']),
@@ -120,6 +128,10 @@ ARGUMENTS = (
         'build_only', default_value='false', choices=YES_NO,
         description='Build the engine that the node would build, which takes TensorRT minutes, '
                     'and end; a node that is started later finds it.'),
+    DeclareLaunchArgument(
+        'enclave', default_value='',
+        description='Enclave of the node on a secured ROS graph, such as '
+                    '/frm_perception/segmenter; SECURITY.md says how one is made.'),
     DeclareLaunchArgument(
         'log_level', default_value='info', choices=['debug', 'info', 'warn', 'error', 'fatal'],
         description='The least severe messages that the node logs.'),
@@ -155,7 +167,8 @@ def _start(context: LaunchContext) -> Sequence[LaunchDescriptionEntity]:
         parameters=[ParameterFile(str(params_file), allow_substs=True),
                     *_parameters(given, cameras)],
         remappings=_remappings(given['image_topic'], cameras),
-        ros_arguments=['--log-level', given['log_level']],
+        ros_arguments=['--log-level', given['log_level'],
+                       *(['--enclave', given['enclave']] if given['enclave'] else [])],
         additional_env=_dds_profile(context),
         respawn=_yes(given['respawn']) and not build_only,
         respawn_delay=RESPAWN_DELAY_S,
@@ -185,8 +198,9 @@ def _parameters(given: dict[str, str], cameras: list[str]) -> list[dict[str, obj
         for argument in PARAMETERS if given[argument.name]}
     if cameras:
         values['cameras'] = cameras
-    if given['use_sim_time']:
-        values['use_sim_time'] = _yes(given['use_sim_time'])
+    for name in ('require_provider', 'use_sim_time'):
+        if given[name]:
+            values[name] = _yes(given[name])
     return [values] if values else []
 
 

@@ -15,154 +15,35 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from install_tree import environment_of
-from tiny_bundle import write_tiny_bundle
+from launch_process import COMMAND
+from launch_process import DEADLINE
+from launch_process import PROFILE
+from launch_process import Launch
+from launch_process import wait_until
+from rclpy.node import Node
 
 # The wheels of ROS lack these; a ROS that is sourced has them.
 pytest.importorskip('ros2launch', reason='ros2 launch is not installed')
 
-import rclpy  # noqa: E402
-from lifecycle_msgs.srv import ChangeState  # noqa: E402
-from lifecycle_msgs.srv import GetState  # noqa: E402
-from rcl_interfaces.srv import GetParameters  # noqa: E402
-from rclpy.node import Node  # noqa: E402
-
-DEADLINE = 60.0
-COMMAND = [sys.executable, '-c', 'import sys; from ros2cli.cli import main; sys.exit(main())',
-           'launch', 'frm_perception', 'segment.launch.py']
-PROFILE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
-_numbers = itertools.count(1)
-
-
-def wait_until(condition: Callable[[], Any], what: str) -> Any:
-    """Return the condition's first true value; fail after the deadline."""
-    end = time.monotonic() + DEADLINE
-    while not (value := condition()):
-        assert time.monotonic() < end, f'waited {DEADLINE} s for {what}'
-        time.sleep(0.02)
-    return value
-
-
-class Launch:
-    """`ros2 launch` of the installed package, in a namespace of its own, seen from a ROS node."""
-
-    def __init__(self, node: Node, folder: Path, environment: dict[str, str],
-                 arguments: tuple[str, ...]) -> None:
-        self._node = node
-        self.namespace = f'/launch{os.getpid()}_{next(_numbers)}'
-        self._clients = {
-            service: node.create_client(kind, f'{self.namespace}/segmenter/{service}')
-            for service, kind in (('get_state', GetState), ('change_state', ChangeState),
-                                  ('get_parameters', GetParameters))}
-        self._log = folder / f'launch{next(_numbers)}.txt'
-        with self._log.open('w') as output:
-            self.process = subprocess.Popen(
-                [*COMMAND, f'namespace:={self.namespace}', *arguments], env=environment,
-                cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                start_new_session=True)
-
-    def log(self) -> str:
-        """Return what the launch has printed until now."""
-        return self._log.read_text()
-
-    def call(self, service: str, request: Any) -> Any:
-        """Call a service of the node, again where a process that is gone took the request."""
-        client = self._clients[service]
-        end = time.monotonic() + DEADLINE
-        while time.monotonic() < end:
-            assert client.wait_for_service(DEADLINE), self.log()
-            future = client.call_async(request)
-            rclpy.spin_until_future_complete(self._node, future, timeout_sec=2.0)
-            if future.done():
-                return future.result()
-        raise AssertionError(f'{service} was not answered within {DEADLINE} s\n{self.log()}')
-
-    def state(self) -> str:
-        """Return the label of the lifecycle state."""
-        return str(self.call('get_state', GetState.Request()).current_state.label)
-
-    def change_state(self, transition: str) -> bool:
-        """Run a transition; tell whether it succeeded."""
-        request = ChangeState.Request()
-        request.transition.label = transition
-        return bool(self.call('change_state', request).success)
-
-    def parameters(self, *names: str) -> list[Any]:
-        """Return values of parameters, as messages."""
-        request = GetParameters.Request(names=list(names))
-        return list(self.call('get_parameters', request).values)
-
-    def pids(self) -> list[int]:
-        """Return the ids of the node's processes, the latest last."""
-        return [int(pid) for pid in re.findall(r'process started with pid \[(\d+)\]', self.log())]
-
-    def variables(self) -> dict[str, str]:
-        """Return the environment of the node's process."""
-        pid = wait_until(self.pids, 'the process of the node')[-1]
-        text = Path(f'/proc/{pid}/environ').read_text()
-        return dict(entry.split('=', 1) for entry in text.split('\0') if entry)
-
-    def stop(self) -> None:
-        """End the launch as Ctrl-C does, and see that the node ended well."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-            try:
-                self.process.wait(DEADLINE)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, signal.SIGKILL)
-                raise
-        for client in self._clients.values():
-            self._node.destroy_client(client)
-        print(self.log())
-
-
-@pytest.fixture(scope='module')
-def node() -> Iterator[Node]:
-    """Return the test's own node."""
-    rclpy.init()
-    yield rclpy.create_node('launch_test')
-    rclpy.shutdown()
-
-
-@pytest.fixture
-def start(node: Node, install_tree: Path, tmp_path: Path) -> Iterator[Callable[..., Launch]]:
-    """Return a function that launches the node with a tiny model and further arguments."""
-    models = tmp_path / 'models'
-    write_tiny_bundle(models)
-    running = []
-
-    def launch(*arguments: str, **variables: str) -> Launch:
-        environment = {**environment_of(install_tree), **variables}
-        running.append(Launch(node, tmp_path, environment, (f'model_dir:={models}', *arguments)))
-        return running[-1]
-
-    yield launch
-    for launched in running:
-        launched.stop()
-
 
 def test_every_argument_is_shown_with_a_description(install_tree: Path) -> None:
     shown = subprocess.run(
-        [*COMMAND, '--show-args'], env=environment_of(install_tree), text=True,
-        stdout=subprocess.PIPE, check=True).stdout
+        [*COMMAND, 'segment.launch.py', '--show-args'], env=environment_of(install_tree),
+        text=True, stdout=subprocess.PIPE, check=True).stdout
     arguments = dict(re.findall(r"^    '(\w+)':\n +(.+)$", shown, re.MULTILINE))
     assert set(arguments) == {
         'cameras', 'image_topic', 'transport', 'model_dir', 'backbone', 'resolution', 'precision',
-        'provider', 'engine_cache', 'params_file', 'namespace', 'use_sim_time', 'autostart',
-        'build_only', 'log_level', 'respawn'}
+        'provider', 'fit', 'engine_cache', 'require_provider', 'params_file', 'namespace',
+        'use_sim_time', 'autostart', 'build_only', 'enclave', 'log_level', 'respawn'}
     assert all(len(text) > 20 and text != 'no description given' for text in arguments.values())
 
 
@@ -213,12 +94,22 @@ def test_arguments_win_over_the_file_and_leave_alone_what_is_not_given(
     file = tmp_path / 'params.yaml'
     file.write_text('/**:\n  ros__parameters:\n    cameras: [left]\n    threads: 1\n'
                     '    output_size: network\n    provider: auto\n')
-    launched = start(f'params_file:={file}', 'provider:=cpu')
-    cameras, threads, size, provider = launched.parameters(
-        'cameras', 'threads', 'output_size', 'provider')
+    launched = start(
+        f'params_file:={file}', 'provider:=cpu', 'fit:=crop', 'require_provider:=true')
+    cameras, threads, size, provider, fit, require = launched.parameters(
+        'cameras', 'threads', 'output_size', 'provider', 'fit', 'require_provider')
     assert cameras.string_array_value == ['left']
     assert threads.integer_value == 1
-    assert (size.string_value, provider.string_value) == ('network', 'cpu')
+    assert (size.string_value, provider.string_value, fit.string_value) == (
+        'network', 'cpu', 'crop')
+    assert require.bool_value
+
+
+def test_the_node_is_put_into_the_enclave_given_for_it(start: Callable[..., Launch]) -> None:
+    launched = start('enclave:=/frm_perception/segmenter')
+    arguments = launched.arguments()
+    assert arguments[arguments.index('--enclave') + 1] == '/frm_perception/segmenter'
+    wait_until(lambda: launched.state() == 'active', 'an active node')
 
 
 def test_an_engine_is_built_ahead_and_the_launch_ends_by_itself(
@@ -249,7 +140,9 @@ def test_fast_dds_gets_our_profile_unless_there_is_another(
 
 
 @pytest.mark.parametrize(('arguments', 'complaint'), [
-    (('provider:=gpu',), "Valid options are: ['', 'auto', 'cpu', 'cuda', 'tensorrt', 'openvino']"),
+    (('provider:=gpu',),
+     "Valid options are: ['', 'auto', 'cpu', 'cuda', 'tensorrt', 'openvino', 'torch']"),
+    (('fit:=squash',), "Valid options are: ['', 'letterbox', 'stretch', 'crop']"),
     (('params_file:=/no/such/file',), 'params_file: there is no file /no/such/file'),
     (('cameras:=a,b', 'image_topic:=/image'), 'write {camera} where their names belong'),
 ])

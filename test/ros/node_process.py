@@ -39,12 +39,14 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.srv import ChangeState
 from lifecycle_msgs.srv import GetState
 from rcl_interfaces.srv import DescribeParameters
+from rcl_interfaces.srv import GetParameters
 from rcl_interfaces.srv import SetParameters
 from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.executors import ExternalShutdownException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.parameter import parameter_value_to_python
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from rclpy.qos import qos_profile_sensor_data
@@ -64,6 +66,7 @@ SERVICES = {
     'set_parameters': SetParameters,
     'set_parameters_atomically': SetParametersAtomically,
     'describe_parameters': DescribeParameters,
+    'get_parameters': GetParameters,
     'get_state': GetState,  # the last: see SegmenterProcess._meet
 }
 _numbers = itertools.count(1)
@@ -320,6 +323,11 @@ class SegmenterProcess:
         """Return the parameters' descriptors."""
         request = DescribeParameters.Request(names=list(names))
         return list(self._call('describe_parameters', request).descriptors)
+
+    def get_parameters(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return the values that parameters have."""
+        values = self._call('get_parameters', GetParameters.Request(names=list(names))).values
+        return {name: parameter_value_to_python(value) for name, value in zip(names, values)}
 
     def _call(self, service: str, request: Any) -> Any:
         future = self._request(service, request)
