@@ -15,8 +15,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
+from collections.abc import Iterator
 from collections.abc import Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,33 +71,65 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def extend(folder: Path, precision: str, model: bytes | None, accuracy: Mapping[str, Any],
            fp32: str) -> None:
     """
-    Put one more precision into a bundle, or replace it.
+    Put one more precision into a bundle, or replace it; several may do so at once.
 
-    Nobody sees half of it: every file appears whole, and the manifest names a model only once it
-    lies there. The card, where the bundle has one, is written anew from the manifest.
+    Nobody sees half of it: every file appears whole, and the manifest names a model only while
+    that very one lies there. The card, where the bundle has one, is written anew from the
+    manifest. All texts and the model are made before anything is renamed, so a card that cannot be
+    told, or no room for the model, changes nothing. Between the first and the last rename a
+    precision that is replaced is not in the manifest: who is killed then leaves a valid bundle
+    without it, or with the card of before, and maybe a file that the manifest does not name.
 
     :param model: its ONNX file; None where the runtime computes fp32's in that precision.
     :param fp32: SHA-256 of the file that ``accuracy`` was measured against.
-    :raises BundleError: the bundle has another fp32 file by now.
+    :raises BundleError: the bundle has another fp32 file by now, or its manifest lacks what the
+        card tells.
     """
     # Where the bundle was installed with symbolic links, its files lie beside the manifest itself.
     home = (folder / MANIFEST).resolve().parent
-    manifest = read_manifest(home)
-    precisions = manifest['precisions']
-    if precisions['fp32']['sha256'] != fp32:
-        raise BundleError(f'{home} was exported again meanwhile; run the same command again')
-    if model is None:
-        added = {**precisions['fp32'], 'accuracy': dict(accuracy)}
-    else:
-        added = entry(f'{precision}.onnx', model, accuracy)
-        if precisions.pop(precision, None):
-            _replace(home / MANIFEST, _manifest_text(manifest).encode())
-        _replace(home / f'{precision}.onnx', model)
-    precisions[precision] = added
-    card = card_text(manifest, (home / PICTURES).exists()) if (home / CARD).exists() else None
-    _replace(home / MANIFEST, _manifest_text(manifest).encode())
-    if card is not None:
-        _replace(home / CARD, card.encode())
+    with _alone(home):
+        manifest = read_manifest(home)
+        precisions = manifest['precisions']
+        if precisions['fp32']['sha256'] != fp32:
+            raise BundleError(f'{home} was exported again meanwhile; run the same command again')
+        older = precisions.pop(precision, None)
+        without = _manifest_text(manifest).encode()
+        precisions[precision] = (
+            {**precisions['fp32'], 'accuracy': dict(accuracy)} if model is None
+            else entry(f'{precision}.onnx', model, accuracy))
+        text = _manifest_text(manifest).encode()
+        card = _card(home, manifest)
+        if model is not None:
+            with replacing(home / f'{precision}.onnx') as partial:
+                partial.write_bytes(model)
+                if older:
+                    _replace(home / MANIFEST, without)
+        _replace(home / MANIFEST, text)
+        if card is not None:
+            _replace(home / CARD, card)
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Keep others from extending a bundle meanwhile; the kernel ends it with the process."""
+    # The lock is the folder's own: a file for it would be shipped with the bundle.
+    descriptor = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _card(home: Path, manifest: Mapping[str, Any]) -> bytes | None:
+    """Return the card that belongs to a manifest; None for a bundle that has none."""
+    if not (home / CARD).exists():
+        return None
+    try:
+        return card_text(manifest, (home / PICTURES).exists()).encode()
+    except KeyError as error:
+        raise BundleError(f'{home / MANIFEST} does not say {error}, so {home / CARD} cannot be '
+                          f'written: export the bundle again, or remove that file') from error
 
 
 def _replace(file: Path, content: bytes) -> None:

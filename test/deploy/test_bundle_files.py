@@ -13,7 +13,11 @@
 # limitations under the License.
 """A precision comes to be in a bundle whole, or not at all."""
 
+import errno
 import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
 
 import pytest
 import yaml
@@ -93,6 +97,57 @@ def test_however_far_it_comes_every_precision_that_is_named_is_whole(
     assert not [file for file in tiny_bundle.iterdir() if 'partial' in file.name]
     extend(tiny_bundle, 'int8', ANOTHER, ACCURACY, _fp32(tiny_bundle))
     assert Bundle.load(tiny_bundle).verified_model('int8') == ANOTHER
+
+
+def test_all_that_extend_a_bundle_at_once_are_in_it(tiny_bundle):
+    """Threads do for processes: the lock belongs to whoever opened the folder, not to either."""
+    names = [f'variant-{index}' for index in range(8)]
+    start, fp32 = Barrier(len(names)), _fp32(tiny_bundle)
+
+    def add(name):
+        start.wait()
+        extend(tiny_bundle, name, OTHER, ACCURACY, fp32)
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(add, names))
+    bundle = Bundle.load(tiny_bundle)
+    assert set(bundle.precisions) == {'fp32', *names}
+    assert {bundle.verified_model(name) for name in names} == {OTHER}
+    assert {file.name for file in tiny_bundle.iterdir()} == {
+        'model.yaml', 'fp32.onnx', *(f'{name}.onnx' for name in names)}
+
+
+def _content(folder):
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+@pytest.mark.parametrize('older', [False, True])
+def test_a_card_that_cannot_be_told_changes_nothing(tiny_bundle, older):
+    if older:
+        extend(tiny_bundle, 'int8', OTHER, ACCURACY, _fp32(tiny_bundle))
+    # The network of this bundle is none that the card could describe.
+    (tiny_bundle / 'README.md').write_text('# Tiny')
+    before = _content(tiny_bundle)
+    with pytest.raises(BundleError, match=r'model\.yaml does not say .*README\.md cannot be'):
+        extend(tiny_bundle, 'int8', ANOTHER, ACCURACY, _fp32(tiny_bundle))
+    assert _content(tiny_bundle) == before
+
+
+def test_no_room_for_the_new_model_leaves_the_older_one_in_place(tiny_bundle, monkeypatch):
+    extend(tiny_bundle, 'int8', OTHER, ACCURACY, _fp32(tiny_bundle))
+    before, write = _content(tiny_bundle), Path.write_bytes
+
+    def full(path, content):
+        if content == ANOTHER:
+            write(path, content[:100])
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        return write(path, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, 'write_bytes', full)
+        with pytest.raises(OSError, match='No space left'):
+            extend(tiny_bundle, 'int8', ANOTHER, ACCURACY, _fp32(tiny_bundle))
+    assert _content(tiny_bundle) == before
 
 
 def test_a_bundle_that_was_exported_again_meanwhile_is_left_alone(tiny_bundle):
