@@ -82,7 +82,7 @@ def _calibration(args: argparse.Namespace) -> CalibrationImages | None:
     """
     Open what to calibrate with.
 
-    :raises ValueError: it is missing, superfluous, or what is measured on.
+    :raises ValueError: it is missing, superfluous, or measured on, too.
     """
     from frm_perception.deploy.add_precision import CalibrationImages
     if not args.precision.startswith('int8'):
@@ -92,10 +92,27 @@ def _calibration(args: argparse.Namespace) -> CalibrationImages | None:
     if not args.calibrate:
         raise ValueError(f'{args.precision} needs images to calibrate with: give --calibrate, a '
                          f'folder, a video or a ROS bag')
-    if args.calibrate.resolve() == args.images.resolve():
-        raise ValueError(f'--calibrate and --images are both {args.images}: what was calibrated '
-                         f'on says too little of other images')
+    both = sorted(_files(args.calibrate) & _files(args.images))
+    if both:
+        others = f' and {len(both) - 1} more' if len(both) > 1 else ''
+        raise ValueError(f'--calibrate {args.calibrate} and --images {args.images} have '
+                         f'{both[0]}{others} in common: what was calibrated on says too little of '
+                         f'other images')
     return CalibrationImages(str(args.calibrate), _frames(args.calibrate, args.topic))
+
+
+def _files(source: Path) -> set[Path]:
+    """
+    Return the files that images are read from, wherever links to them lie.
+
+    :raises MediaError: a folder holds none.
+    """
+    from frm_perception.media.frames import is_bag
+    from frm_perception.media.frames import list_images
+    if not source.is_dir():
+        return {source.resolve()}
+    files = source.iterdir() if is_bag(source) else list_images(source)
+    return {file.resolve() for file in files}
 
 
 def _gate_images(args: argparse.Namespace) -> GateImages:

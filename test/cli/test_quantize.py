@@ -41,7 +41,7 @@ def _scene(seed):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Write a bundle, images to calibrate with, labelled images and a video."""
+    """Write a bundle, images to calibrate with, labelled images, a video and what is both."""
     model = layered_model(wide=False)
     write_bundle(tmp_path / 'models', manifest(model), model)
     for index in range(3):
@@ -52,7 +52,12 @@ def folder(tmp_path):
     with VideoWriter(tmp_path / 'drive.webm', 10.0) as video:
         for index in range(4):
             video.write(TINY.colors()[_scene(20 + index)])
+    write_image(tmp_path / 'mixed' / '0.png', TINY.colors()[_scene(30)])
+    (tmp_path / 'mixed' / '1.png').symlink_to(tmp_path / 'val' / 'images' / '2.png')
     (tmp_path / 'tiny.yaml').write_text(SPACE)
+    (tmp_path / 'bag').mkdir()
+    for name in ('metadata.yaml', '0.mcap'):
+        (tmp_path / 'bag' / name).touch()
     return tmp_path
 
 
@@ -113,7 +118,14 @@ def test_a_variant_that_the_gate_refuses_is_no_error_in_the_arguments(folder, ca
     (('--precision', 'int8', *LABELLED), 'int8 needs images to calibrate with'),
     (('--precision', 'fp16', '--calibrate', '{}/frames', *LABELLED), 'leave --calibrate out'),
     (('--precision', 'int8', '--calibrate', '{}/val/images', *LABELLED),
-     '--calibrate and --images are both'),
+     'val/images/0.png and 2 more in common'),
+    (('--precision', 'int8', '--calibrate', '{}/val/images/1.png', *LABELLED),
+     'val/images/1.png in common'),
+    (('--precision', 'int8', '--calibrate', '{}/mixed', *LABELLED), 'val/images/2.png in common'),
+    (('--precision', 'int8', '--calibrate', '{}/drive.webm', '--images',
+      '{}/frames/../drive.webm'), 'drive.webm in common'),
+    (('--precision', 'int8', '--calibrate', '{}/bag', '--images', '{}/bag/0.mcap'),
+     'bag/0.mcap in common'),
     ((*INT8, '--images', '{}/none'), 'none does not exist'),
     ((*INT8, '--images', '{}/val/images', '--label-space', 'camvid'), 'what --labels mean'),
     ((*INT8, '--images', '{}/val/images', '--labels', '{}/val/labels'), 'give --label-space'),
