@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
@@ -54,8 +55,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
                              'agreement with fp32 is measured')
     add_label_arguments(parser)
     for option, what in (('--min-agreement', 'least %% of pixels that keep the label of fp32'),
-                         ('--max-miou-loss', 'most points of mean IoU that may be lost'),
-                         ('--max-drivable-loss', 'most points of drivable IoU that may be lost')):
+                         ('--max-miou-loss', 'most points of mean IoU lost, by --labels'),
+                         ('--max-drivable-loss', 'most points of drivable IoU lost, by --labels')):
         parser.add_argument(option, type=_percent, metavar='X',
                             help=f'{what} (default: by precision, see docs/precisions.md)')
     parser.set_defaults(run=run)
@@ -136,13 +137,14 @@ def _frames(source: Path, topic: str) -> FrameSource:
 
 
 def _limits(args: argparse.Namespace) -> Limits:
+    """Return the usual limits but for those that were given; losses among these are demanded."""
     from frm_perception.deploy.accuracy_gate import DEFAULT_LIMITS
-    from frm_perception.deploy.accuracy_gate import Limits
     usual = DEFAULT_LIMITS[args.precision]
-    asked = (args.min_agreement, args.max_miou_loss, args.max_drivable_loss)
-    default = (usual.agreement, usual.mean_iou_loss, usual.drivable_iou_loss)
-    return Limits(*(own if own is not None else usual
-                    for own, usual in zip(asked, default, strict=True)))
+    losses = {'mean_iou': args.max_miou_loss, 'drivable_iou': args.max_drivable_loss}
+    demanded = {key: loss for key, loss in losses.items() if loss is not None}
+    agreement = usual.agreement if args.min_agreement is None else args.min_agreement
+    return replace(usual, agreement=agreement, demanded=tuple(demanded),
+                   **{f'{key}_loss': loss for key, loss in demanded.items()})
 
 
 def _report(args: argparse.Namespace, accuracy: dict[str, Any]) -> None:

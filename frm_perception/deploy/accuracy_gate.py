@@ -16,12 +16,13 @@ The accuracy gate: what a variant of a model costs against full precision, and w
 
 Every precision but fp32 passes it, or does not enter a bundle. Both files label the same images;
 how many pixels keep their label, and, where the true labels are known, what mean IoU and drivable
-IoU lose, must stay within limits.
+IoU lose, must stay within limits. What cannot be measured is limited by nothing, and said so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -49,7 +50,7 @@ MOST_UNLABELLED = 200
 """Images that are enough where only labels of two precisions are compared: millions of pixels."""
 
 LOSSES = {'mean_iou': 'mean IoU', 'drivable_iou': 'drivable IoU'}
-"""Figures whose loss is limited, and their names for people."""
+"""Figures whose loss is limited where the labels tell it, and their names for people."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,13 @@ class Limits:
     :param agreement: least share of the pixels that keep the label of full precision, 0..1.
     :param mean_iou_loss: most that the mean IoU may lose, 0..1.
     :param drivable_iou_loss: most that the drivable IoU may lose, 0..1.
+    :param demanded: keys of :data:`LOSSES` whose limits are not to be passed unmeasured.
     """
 
     agreement: float
     mean_iou_loss: float
     drivable_iou_loss: float
+    demanded: tuple[str, ...] = ()
 
 
 _SIXTEEN_BITS = Limits(0.995, 0.005, 0.005)
@@ -89,6 +92,13 @@ class GateImages:
     count: int
     read: Callable[[], Iterator[tuple[Image, Target | None]]]
     comparison: Comparison | None
+
+    @property
+    def tell(self) -> tuple[str, ...]:
+        """Keys of :data:`LOSSES` that labels of this kind can tell."""
+        if self.comparison is None:
+            return ()
+        return ('drivable_iou',) if self.comparison.drivable_alone else tuple(LOSSES)
 
     @classmethod
     def labelled(cls, items: Sequence[LabelledImage], comparison: Comparison, name: str
@@ -116,6 +126,27 @@ class GateError(ValueError):
         self.figures = figures
 
 
+def refuse_unmeasured(images: GateImages, limits: Limits, measured: Collection[str]) -> None:
+    """
+    See that every limit that somebody demanded has a figure.
+
+    :param measured: keys of :data:`LOSSES`.
+    :raises ValueError: one has none; the message says what is missing.
+    """
+    for key in limits.demanded:
+        if key in measured:
+            continue
+        if images.comparison is None:
+            missing = 'these images have no labels (give --labels)'
+        elif key not in images.tell:
+            missing = ('their labels only tell what is drivable (give labels of the classes with '
+                       '--label-space)')
+        else:
+            missing = 'nothing of it is in their labels (give images that show it)'
+        raise ValueError(f'{images.name}: the loss of {LOSSES[key]} is limited, but cannot be '
+                         f'measured: {missing}, or leave its limit out')
+
+
 def pass_gate(bundle: Bundle, precision: str, images: GateImages, limits: Limits,
               provider: str = 'cpu') -> dict[str, Any]:
     """
@@ -125,9 +156,11 @@ def pass_gate(bundle: Bundle, precision: str, images: GateImages, limits: Limits
 
     :param provider: what the variant is to be computed by; nothing else may do it, and another one
         than the CPU in no other precision.
-    :return: what the manifest says under ``gate``: the figures, of what, and the limits.
+    :return: what the manifest says under ``gate``: the figures, None where the labels tell
+        nothing of one, of what they are, and the limits that were checked.
     :raises GateError: a limit is not kept.
-    :raises ValueError: there are no images, or one cannot be read.
+    :raises ValueError: there are no images, one cannot be read, or they do not tell a loss whose
+        limit is demanded.
     :raises EngineError: a model does not run, or ``provider`` does not do it.
     """
     # The CPU computes any file, and what it computes it in is the file's affair: in the manifest.
@@ -150,12 +183,16 @@ def pass_gate(bundle: Bundle, precision: str, images: GateImages, limits: Limits
         info = variant.info
     if not count:
         raise ValueError(f'{images.name}: there are no images to compare {precision} with fp32 on')
-    figures = {
+    figures: dict[str, Any] = {
         'on': images.name, 'images': count, 'resolution': '{}x{}'.format(*info.resolution),
         'provider': info.provider, 'computed_in': info.precision_run,
-        'label_agreement': round(agreement.pixel_accuracy(), 6), **_losses(*scores),
-        'limits': asdict(limits)}
-    _check(precision, figures, limits)
+        'label_agreement': round(agreement.pixel_accuracy(), 6), **_losses(*scores)}
+    measured = [key for key in LOSSES if figures[key] is not None]
+    refuse_unmeasured(images, limits, measured)
+    losses = {f'{key}_loss' for key in measured}
+    figures['limits'] = {key: value for key, value in asdict(limits).items()
+                         if key == 'agreement' or key in losses}
+    _check(precision, figures)
     return figures
 
 
@@ -163,28 +200,40 @@ def words(figures: Mapping[str, Any]) -> str:
     """Return the figures of :func:`pass_gate` for people, without the limits."""
     parts = [f'{figures["label_agreement"]:.2%} of the pixels keep the label of fp32']
     for key, name in LOSSES.items():
-        if key in figures:
+        if figures.get(key) is None:
+            parts.append(f'{name} was not measured')
+        else:
             parts.append(f'{name} is {figures[key]:.2%}, a loss of '
-                         f'{100 * figures[f"{key}_loss"]:.2f} points')
+                         f'{_points(figures[f"{key}_loss"])} points')
     return (f'on {figures["images"]} images ({figures["on"]}) at {figures["resolution"]}, '
             f'computed by {figures["provider"]}, {"; ".join(parts)}')
 
 
-def limits_words(limits: Mapping[str, float]) -> str:
-    """Return limits, as the manifest has them, for people."""
-    return (f'at least {limits["agreement"]:.2%} of the labels, at most '
-            f'{100 * limits["mean_iou_loss"]:.2f} points of mean IoU and '
-            f'{100 * limits["drivable_iou_loss"]:.2f} points of drivable IoU lost')
+def limits_words(figures: Mapping[str, Any]) -> str:
+    """
+    Return the limits of :func:`pass_gate` for people.
+
+    Manifests of older programs have limits of what was not measured, too; they are left out.
+    """
+    limits = figures['limits']
+    losses = [f'{_points(limits[f"{key}_loss"])} points of {name}'
+              for key, name in LOSSES.items() if figures.get(key) is not None]
+    text = f'at least {limits["agreement"]:.2%} of the labels'
+    return f'{text}, at most {" and ".join(losses)} lost' if losses else text
 
 
-def _losses(*scores: SegmentationScore) -> dict[str, float]:
+def _points(share: float) -> str:
+    """Return a share in points; what rounds to nothing has no sign."""
+    return f'{round(100 * share, 2) + 0.0:.2f}'
+
+
+def _losses(*scores: SegmentationScore) -> dict[str, float | None]:
     """Return the variant's figures, and what they lack of those of full precision."""
-    if not scores:
-        return {}
-    full, variant = (score.result() for score in scores)
-    figures: dict[str, float] = {}
+    full, variant = (score.result() for score in scores) if scores else ({}, {})
+    figures: dict[str, float | None] = {}
     for key in LOSSES:
         before, after = full.get(key), variant.get(key)
+        figures[key] = None
         # Labels may tell nothing of a figure: those of what is drivable nothing of the classes.
         if before is not None and after is not None:
             figures[key] = round(after, 6)
@@ -192,10 +241,9 @@ def _losses(*scores: SegmentationScore) -> dict[str, float]:
     return figures
 
 
-def _check(precision: str, figures: Mapping[str, Any], limits: Limits) -> None:
-    agreement = figures['label_agreement']
-    losses = (figures.get('mean_iou_loss', 0.0) <= limits.mean_iou_loss
-              and figures.get('drivable_iou_loss', 0.0) <= limits.drivable_iou_loss)
-    if not (agreement >= limits.agreement and losses):
+def _check(precision: str, figures: Mapping[str, Any]) -> None:
+    limits = figures['limits']
+    losses = all(figures[key] <= limit for key, limit in limits.items() if key != 'agreement')
+    if not (figures['label_agreement'] >= limits['agreement'] and losses):
         raise GateError(f'{precision} is refused: {words(figures)}; the limits are '
-                        f'{limits_words(figures["limits"])}. Nothing was written.', figures)
+                        f'{limits_words(figures)}. Nothing was written.', figures)

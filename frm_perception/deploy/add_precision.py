@@ -27,6 +27,7 @@ from frm_perception.deploy.accuracy_gate import GateError
 from frm_perception.deploy.accuracy_gate import GateImages
 from frm_perception.deploy.accuracy_gate import Limits
 from frm_perception.deploy.accuracy_gate import pass_gate
+from frm_perception.deploy.accuracy_gate import refuse_unmeasured
 from frm_perception.deploy.bundle_files import entries
 from frm_perception.deploy.bundle_files import extend
 from frm_perception.deploy.bundle_files import read_manifest
@@ -77,9 +78,11 @@ def add_precision(folder: Path, precision: str, images: GateImages, limits: Limi
     :raises GateError: it costs more than ``limits`` allow; for 8 bits even with half of the layers
         in 32.
     :raises BundleError: there is no such bundle, or it is damaged.
-    :raises ValueError: images are missing or unreadable, or the model cannot be converted.
+    :raises ValueError: images are missing or unreadable, do not tell a loss whose limit is
+        demanded, or the model cannot be converted.
     :raises EngineError: the model does not run, or for bf16 OpenVINO is not there.
     """
+    refuse_unmeasured(images, limits, images.tell)
     bundle = Bundle.load(folder)
     full = bundle.verified_model('fp32')
     if precision in SCHEMES:

@@ -232,9 +232,8 @@ def _variants(precisions: Mapping[str, Any]) -> list[str]:
 def _gate(name: str, accuracy: Mapping[str, Any]) -> str:
     gate = accuracy['gate']
     rounded = ', with every result rounded to 16 bits, as on a GPU' if name == 'fp16' else ''
-    text = (f'Measured{rounded}: {words(gate)}. Demanded: {limits_words(gate["limits"])}. That is '
-            'what this precision costs, not how good the model is: it may have learned from these '
-            'images.')
+    text = (f'Measured{rounded}: {words(gate)}. Demanded: {limits_words(gate)}. That is what this '
+            'precision costs, not how good the model is: it may have learned from these images.')
     if 'calibration' in accuracy:
         calibration, kept = accuracy['calibration'], accuracy['in_higher_precision']
         text += (f' Calibrated on {calibration["images"]} images ({calibration["data"]}). Left in '

@@ -87,8 +87,9 @@ def test_videos_calibrate_and_images_need_no_labels(folder, capsys):
                      '--images', '{}/val/images') == 0
     accuracy = Bundle.load(folder / 'models' / 'tiny').entry('int8-tensorrt').accuracy
     assert accuracy['calibration']['images'] == 4
-    assert 'mean_iou' not in accuracy['gate']
-    assert 'IoU' not in capsys.readouterr().out
+    assert accuracy['gate']['mean_iou'] is None
+    assert accuracy['gate']['limits'] == {'agreement': 0.98}
+    assert 'mean IoU was not measured; drivable IoU was not' in capsys.readouterr().out
 
 
 def test_half_precision_can_be_measured_on_a_video(folder):
@@ -101,6 +102,15 @@ def test_limits_are_given_in_per_cent_and_points(folder):
                      '--max-miou-loss', '2') == 0
     gate = Bundle.load(folder / 'models' / 'tiny').entry('fp16').accuracy['gate']
     assert gate['limits'] == {'agreement': 0.9, 'mean_iou_loss': 0.02, 'drivable_iou_loss': 0.005}
+
+
+def test_labels_of_what_is_drivable_limit_its_loss_alone(folder, capsys):
+    assert _quantize(folder, '--precision', 'fp16', '--images', '{}/val/images', '--labels',
+                     '{}/val/labels', '--drivable-ids', '1', '--max-drivable-loss', '2') == 0
+    gate = Bundle.load(folder / 'models' / 'tiny').entry('fp16').accuracy['gate']
+    assert gate['limits'] == {'agreement': 0.995, 'drivable_iou_loss': 0.02}
+    assert gate['mean_iou'] is None
+    assert 'mean IoU was not measured; drivable IoU is' in capsys.readouterr().out
 
 
 def test_a_variant_that_the_gate_refuses_is_no_error_in_the_arguments(folder, capsys):
@@ -126,6 +136,12 @@ def test_a_variant_that_the_gate_refuses_is_no_error_in_the_arguments(folder, ca
       '{}/frames/../drive.webm'), 'drive.webm in common'),
     (('--precision', 'int8', '--calibrate', '{}/bag', '--images', '{}/bag/0.mcap'),
      'bag/0.mcap in common'),
+    ((*INT8, '--images', '{}/val/images', '--max-miou-loss', '0'),
+     'the loss of mean IoU is limited, but cannot be measured: these images have no labels'),
+    ((*INT8, '--images', '{}/val/images', '--max-drivable-loss', '0'),
+     'the loss of drivable IoU is limited, but cannot be measured: these images have no labels'),
+    ((*INT8, '--images', '{}/val/images', '--labels', '{}/val/labels', '--drivable-ids', '1',
+      '--max-miou-loss', '0'), 'only tell what is drivable'),
     ((*INT8, '--images', '{}/none'), 'none does not exist'),
     ((*INT8, '--images', '{}/val/images', '--label-space', 'camvid'), 'what --labels mean'),
     ((*INT8, '--images', '{}/val/images', '--labels', '{}/val/labels'), 'give --label-space'),

@@ -25,7 +25,9 @@ from frm_perception.deploy.accuracy_gate import DEFAULT_LIMITS  # noqa: E402
 from frm_perception.deploy.accuracy_gate import GateError  # noqa: E402
 from frm_perception.deploy.accuracy_gate import GateImages  # noqa: E402
 from frm_perception.deploy.accuracy_gate import Limits  # noqa: E402
+from frm_perception.deploy.accuracy_gate import limits_words  # noqa: E402
 from frm_perception.deploy.accuracy_gate import pass_gate  # noqa: E402
+from frm_perception.deploy.accuracy_gate import words  # noqa: E402
 from frm_perception.deploy.bundle_files import entries  # noqa: E402
 from frm_perception.deploy.bundle_files import write_folder  # noqa: E402
 from frm_perception.evaluation.comparison import Comparison  # noqa: E402
@@ -58,6 +60,17 @@ def _images(*truths, drivable_only=False):
                   else Comparison.between(TINY, TINY))
     images = [(TINY.colors()[_scene()], truth) for truth in truths]
     return GateImages('scenes', len(images), lambda: iter(images), comparison)
+
+
+def _unlabelled():
+    return GateImages('scenes', 1, lambda: iter([(TINY.colors()[_scene()], None)]), None)
+
+
+def _without_roads():
+    """Return a scene of the sky alone, in which the model finds no road either."""
+    sky = np.full((96, 160), SKY, np.uint8)
+    return GateImages('scenes', 1, lambda: iter([(TINY.colors()[sky], sky)]),
+                      Comparison.between(TINY, TINY))
 
 
 def test_the_same_model_costs_nothing_and_passes_any_limit(tmp_path):
@@ -111,13 +124,14 @@ def test_a_variant_that_is_better_by_chance_passes(tmp_path):
 
 
 def test_without_labels_only_the_agreement_is_measured(tmp_path):
-    image = TINY.colors()[_scene()]
-    images = GateImages('scenes', 1, lambda: iter([(image, None)]), None)
+    images = _unlabelled()
     figures = pass_gate(_bundle(tmp_path, tiny_model()), 'int8', images, NO_LOSS)
     assert figures['label_agreement'] == 1.0
-    assert not [key for key in figures if 'iou' in key]
+    assert (figures['mean_iou'], figures['drivable_iou']) == (None, None)
+    assert figures['limits'] == {'agreement': 1.0}
     (tmp_path / 'other').mkdir()
-    with pytest.raises(GateError, match=r'[0-9.]+% of the pixels keep the label of fp32; the'):
+    with pytest.raises(GateError, match='mean IoU was not measured; drivable IoU was not measured'
+                                        r'; the limits are at least 98\.00% of the labels\. '):
         pass_gate(_bundle(tmp_path / 'other', tiny_model(WRECKED)), 'int8', images,
                   DEFAULT_LIMITS['int8'])
 
@@ -126,8 +140,41 @@ def test_labels_of_the_drivable_area_alone_tell_its_loss_alone(tmp_path):
     with pytest.raises(GateError) as error:
         pass_gate(_bundle(tmp_path, tiny_model(WRECKED)), 'int8',
                   _images(_scene(), drivable_only=True), Limits(0.0, 0.0, 0.5))
-    assert error.value.figures['drivable_iou_loss'] == pytest.approx(1.0, abs=EDGES)
-    assert 'mean_iou' not in error.value.figures
+    figures = error.value.figures
+    assert figures['drivable_iou_loss'] == pytest.approx(1.0, abs=EDGES)
+    assert figures['mean_iou'] is None
+    assert figures['limits'] == {'agreement': 0.0, 'drivable_iou_loss': 0.5}
+    assert 'mean IoU was not measured; drivable IoU is' in str(error.value)
+    assert 'at most 50.00 points of drivable IoU lost' in str(error.value)
+
+
+@pytest.mark.parametrize(('images', 'figure', 'missing'), [
+    (_unlabelled(), 'mean_iou', r'scenes: the loss of mean IoU .* no labels \(give --labels\)'),
+    (_unlabelled(), 'drivable_iou', r'the loss of drivable IoU .* no labels \(give --labels\)'),
+    (_images(_scene(), drivable_only=True), 'mean_iou', 'only tell what is drivable'),
+    (_without_roads(), 'drivable_iou', 'nothing of it is in their labels')])
+def test_a_demanded_limit_without_a_figure_is_no_pass(tmp_path, images, figure, missing):
+    limits = Limits(0.0, 1.0, 1.0, (figure,))
+    with pytest.raises(ValueError, match=missing) as error:
+        pass_gate(_bundle(tmp_path, tiny_model()), 'int8', images, limits)
+    assert not isinstance(error.value, GateError)
+
+
+def test_a_usual_limit_without_a_figure_is_neither_checked_nor_quoted(tmp_path):
+    figures = pass_gate(_bundle(tmp_path, tiny_model()), 'int8', _without_roads(),
+                        DEFAULT_LIMITS['int8'])
+    assert figures['drivable_iou'] is None
+    assert figures['limits'] == {'agreement': 0.98, 'mean_iou_loss': 0.01}
+    assert limits_words(figures) == ('at least 98.00% of the labels, at most 1.00 points of mean '
+                                     'IoU lost')
+
+
+@pytest.mark.parametrize(('loss', 'said'), [
+    (-8e-06, '0.00'), (-0.0, '0.00'), (0.00004, '0.00'), (-0.0001, '-0.01'), (0.0123, '1.23')])
+def test_a_loss_that_rounds_to_nothing_has_no_sign(loss, said):
+    figures = {'on': 'scenes', 'images': 1, 'resolution': '96x160', 'provider': 'cpu',
+               'label_agreement': 1.0, 'mean_iou': 0.5, 'mean_iou_loss': loss}
+    assert f'mean IoU is 50.00%, a loss of {said} points' in words(figures)
 
 
 def test_no_images_are_no_pass(tmp_path):
