@@ -114,7 +114,8 @@ def _eight_bits(bundle: Bundle, precision: str, full: bytes, images: GateImages,
         try:
             gate = _gate(bundle, precision, full, model, images, limits)
         except GateError as error:
-            refused = error
+            refused = GateError(f'{error} {len(left)} of {len(quantiser.layers)} layers had been '
+                                f'left in 32 bits by then.', error.figures)
             continue
         return model, {'gate': gate, 'calibration': {'data': calibration.name,
                                                      'images': len(batches), 'method': 'MinMax'},

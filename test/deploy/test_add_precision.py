@@ -124,6 +124,7 @@ def test_what_cannot_pass_is_refused_with_figures_and_nothing_changes(tmp_path):
         add_precision(folder, 'int8', _images(), Limits(0.9, -1.0, 0.0),
                       _calibration(tmp_path / 'frames'))
     assert error.value.figures['label_agreement'] > 0.9
+    assert '2 of 5 layers had been left in 32 bits by then' in str(error.value)
     assert _content(folder) == before
 
 
