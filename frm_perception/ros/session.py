@@ -20,16 +20,22 @@ import traceback
 from functools import partial
 
 from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.clock import JumpHandle
+from rclpy.clock import JumpThreshold
+from rclpy.clock import TimeJump
+from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import Image
 
+from frm_perception.evaluation.memory import resident_mib
 from frm_perception.labels import LabelSpace
 from frm_perception.ros.answerer import Answerer
+from frm_perception.ros.answerer import Frame
 from frm_perception.ros.answerer import Settings
+from frm_perception.ros.answerer import age_ms
 from frm_perception.ros.camera_topics import CameraTopics
 from frm_perception.ros.camera_topics import Message
 from frm_perception.ros.compressed_images import check_compressed_image
-from frm_perception.ros.diagnostics import CameraRecord
 from frm_perception.ros.diagnostics import camera_status
 from frm_perception.ros.diagnostics import make_status
 from frm_perception.ros.image_messages import MalformedImage
@@ -40,6 +46,7 @@ from frm_perception.ros.log_throttle import LogThrottle
 from frm_perception.ros.mailbox import Mailboxes
 from frm_perception.ros.mailbox import Outcome
 from frm_perception.ros.parameters import SegmenterParameters
+from frm_perception.ros.records import CameraRecord
 from frm_perception.ros.scheduler import RateLimit
 from frm_perception.ros.worker import Worker
 from frm_perception.runtime.engine_cache import open_cache
@@ -48,6 +55,7 @@ from frm_perception.runtime.segmenter import Segmenter
 SILENCE_S = 5.0
 """An active camera without a message for so long is worth a warning."""
 _REPEAT_S = 10.0
+_LEAST_JUMP = Duration(nanoseconds=-1)
 
 
 class Session:
@@ -66,13 +74,14 @@ class Session:
         self._parameters = parameters
         self._throttle = LogThrottle(_REPEAT_S)
         self._segmenter: Segmenter | None = None
-        self._mailboxes: Mailboxes[Message] = Mailboxes(parameters.weights)
+        self._mailboxes: Mailboxes[Frame] = Mailboxes(parameters.weights)
         self._answerer: Answerer | None = None
-        self._worker: Worker[Message] | None = None
+        self._worker: Worker[Frame] | None = None
         self._topics = {camera: CameraTopics(node, camera, transport)
                         for camera, transport in parameters.transports.items()}
         self._limits = {camera: RateLimit(most) for camera, most in parameters.max_rates.items()}
         self._records = {camera: CameraRecord() for camera in parameters.cameras}
+        self._jumps: JumpHandle | None = None
         self.active = False
 
     def open(self) -> None:
@@ -86,6 +95,9 @@ class Session:
         space = self._space(self._parameters)
         for topics in self._topics.values():
             topics.open(space, self._parameters.drivable_classes)
+        self._jumps = self._node.get_clock().create_jump_callback(
+            JumpThreshold(min_forward=None, min_backward=_LEAST_JUMP),
+            post_callback=self._on_jump)
         if not all(topics.announces_labels for topics in self._topics.values()):
             self._logger.info('vision_msgs is not installed: no segmentation/label_info')
 
@@ -139,6 +151,9 @@ class Session:
     def close(self) -> None:
         """Stop, destroy the topics and free the engine."""
         self.stop()
+        if self._jumps is not None:
+            self._jumps.unregister()
+            self._jumps = None
         for topics in self._topics.values():
             topics.close()
         if self._segmenter is not None:
@@ -201,6 +216,11 @@ class Session:
             parameters.output_size, parameters.max_age, parameters.drivable_rules,
             self._space(parameters), parameters.overlay_opacity)
 
+    def _on_jump(self, _: TimeJump) -> None:
+        """Executor's thread: the node's clock went back, or became another."""
+        for record in self._records.values():
+            record.forget_ages()
+
     def _silence(self, camera: str) -> float | None:
         """Return the seconds without a message where that is too long for an active node."""
         silence = time.monotonic() - self._records[camera].last_arrival
@@ -229,6 +249,7 @@ class Session:
                 'fit': info.fit,
                 'kernels': info.kernels,
                 'output_size': self._parameters.output_size,
+                'memory_mib': f'{resident_mib():.0f}',
             })
 
     def _receive(self, camera: str, message: Message) -> None:
@@ -239,6 +260,7 @@ class Session:
         """
         now = time.monotonic()
         self._records[camera].last_arrival = now
+        self._records[camera].add_times({'age': age_ms(self._node, message)})
         check = check_image if isinstance(message, Image) else check_compressed_image
         try:
             check(message)
@@ -251,7 +273,7 @@ class Session:
         elif not self._limits[camera].admits(now):
             self._mailboxes.reject(camera, Outcome.LIMITED)
         else:
-            self._mailboxes.put(camera, message)
+            self._mailboxes.put(camera, Frame(message, now))
 
     def _report(self, camera: str, outcome: Outcome, error: Exception) -> None:
         """Remember, and log once in a while, why a frame gets no answer."""
