@@ -46,7 +46,7 @@ def test_the_engine_status_tells_state_model_and_provider(
             probe, tmp_path / 'log', model_dir=models, resolution='64x128',
             provider='cpu', threads=1) as node, Diagnostics(probe, node) as diagnostics:
         status, values = diagnostics.next_status('engine')
-        assert values == {'state': 'unconfigured'}
+        assert values == {'state': 'unconfigured', 'restarts': '0'}
         assert node.change_state('configure')
         _, values = diagnostics.status_where('engine', state='inactive')
         assert values['model'] == 'tiny'
