@@ -98,7 +98,7 @@ class CameraRecord:
     one_class: str = ''
     one_class_frames: int = 0
     _reports: deque[tuple[float, int, int]] = field(
-        default_factory=lambda: deque(maxlen=_RATE_REPORTS))
+        default_factory=lambda: deque([(time.monotonic(), 0, 0)], maxlen=_RATE_REPORTS))
 
     def add_times(self, milliseconds: Mapping[str, float]) -> None:
         """Take in durations of one frame by name."""
