@@ -47,8 +47,12 @@ from launch import LaunchContext
 from launch import LaunchDescription
 from launch import LaunchDescriptionEntity
 
-DISCOVERY_S = 1.0
-"""How long the player waits before it plays, so that node and player have found each other."""
+DISCOVERY_S = 5.0
+"""
+How long the player waits before it plays, so that node and player have found each other.
+
+With our profile Fast DDS took 1.6 s on an idle computer; what is missed is said again every 3 s.
+"""
 LAST_ANSWERS_S = 2.0
 """How long the node goes on after the end of the bag, for what it still works on."""
 
@@ -60,7 +64,8 @@ ARGUMENTS = (
         description='How many times as fast as it was recorded the bag is played.'),
     DeclareLaunchArgument(
         'loop', default_value='false', choices=['true', 'false', 'True', 'False'],
-        description='Play the bag again when it has ended, until Ctrl-C.'),
+        description='Play the bag again and again, until Ctrl-C, with a pause of '
+                    f'{DISCOVERY_S:.0f} s.'),
     DeclareLaunchArgument(
         'remap', default_value='',
         description='Topics of the bag under other names, such as "/cam0:=/camera/image_raw '

@@ -41,8 +41,9 @@ def add_parser(kinds: argparse._SubParsersAction[Any]) -> None:
                     'prints each stage, and how many labels a precision shares with fp32.')
     parser.add_argument('--model', default='', metavar='FOLDER_OR_NAME',
                         help='a model bundle, or its name among the packaged ones')
-    parser.add_argument('--providers', nargs='+', choices=('cpu', 'openvino'),
-                        default=['cpu', 'openvino'], help='default: both')
+    parser.add_argument('--providers', nargs='+',
+                        choices=('cpu', 'openvino', 'cuda', 'tensorrt', 'torch'),
+                        default=['cpu', 'openvino'], help='default: cpu openvino')
     parser.add_argument('--precisions', nargs='+', default=[], metavar='NAME',
                         help='default: all that the bundle has')
     parser.add_argument('--sizes', nargs='+', type=image_size, default=[(512, 1024)],

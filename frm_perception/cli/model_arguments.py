@@ -40,7 +40,8 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--precision', default='fp32',
                         help='bf16 is computed by OpenVINO alone (default: %(default)s)')
     parser.add_argument('--provider', default='auto',
-                        help='auto, cpu, cuda, tensorrt or openvino (default: %(default)s)')
+                        help='auto, cpu, cuda, tensorrt, openvino or torch (default: '
+                             '%(default)s)')
     parser.add_argument('--require-provider', action='store_true',
                         help='fail, rather than warn, where the work is done by another provider, '
                              'or in another precision')

@@ -63,14 +63,13 @@ from frm_perception.runtime.bundle import Bundle
 from frm_perception.runtime.drivable import DrivableFilter
 from frm_perception.runtime.drivable import DrivableRules
 from frm_perception.runtime.engines import why_not
+from frm_perception.runtime.engines.onnx_runtime import EXECUTION_PROVIDERS
 from frm_perception.runtime.segmenter import Segmenter
 from frm_perception.runtime.segmenter import SegmenterInfo
 
 BARE, SEGMENT, RULES, NAIVE = 'bare', 'segment', 'rules', 'naive'
 EVERY_RULE = DrivableRules(min_confidence=0.5, appear_frames=2, vanish_frames=2, max_gap_s=100.0,
                            min_area=0.01, foot=0.1)
-PROVIDERS = ('cpu', 'openvino')
-"""What a benchmark can time in the bare way: the runtimes on a CPU."""
 _PACKAGES = (*PACKAGES, 'numpy', 'opencv-python-headless', 'numba')
 _AGREEMENT_IMAGES = 10
 _FRAME_NS = 50_000_000
@@ -174,7 +173,7 @@ def table(results: dict[str, Any]) -> str:
         rows.append([
             variant['model'], _size_text(variant['input']), variant['precision'],
             variant['provider'], f'{variant["label_agreement"]:.2%}',
-            *(_latency_text(variant['latency_ms'][way]) for way in (BARE, SEGMENT)),
+            *(_latency_text(variant['latency_ms'].get(way, {})) for way in (BARE, SEGMENT)),
             f'{variant["latency_ms"][NAIVE]["p50"]:.1f}'
             if NAIVE in variant['latency_ms'] else '-',
             *(f'{ratio:.2f}' if ratio else '-' for ratio in (
@@ -258,11 +257,13 @@ def _measure_agreement(chosen: Sequence[Variant], images: Sequence[Image]) -> No
 def _ways(variant: Variant, images: Sequence[Image]) -> dict[str, Load]:
     file = variant.bundle.folder / variant.bundle.entry(variant.precision).file
     ways: dict[str, Load] = {
-        BARE: partial(_bare, file, np.zeros((1, *variant.size, 3), np.uint8), variant),
         SEGMENT: partial(_segment, variant, images, SEGMENT, DrivableRules()),
         RULES: partial(_segment, variant, images, RULES, EVERY_RULE)}
-    if variant.precision == 'fp32':
-        ways[NAIVE] = partial(_naive, variant, images)
+    # PyTorch has no way to run an ONNX file but the segmenter's own.
+    if variant.provider != 'torch':
+        ways[BARE] = partial(_bare, file, np.zeros((1, *variant.size, 3), np.uint8), variant)
+        if variant.precision == 'fp32':
+            ways[NAIVE] = partial(_naive, variant, images)
     return ways
 
 
@@ -270,7 +271,7 @@ def _bare(model: Path | bytes, tensor: NDArray[Any], variant: Variant) -> Infer:
     if variant.provider == 'openvino':
         hint = 'bf16' if variant.precision == 'bf16' else 'f32'
         return openvino(model, tensor, variant.threads, hint)
-    return onnx_runtime(model, tensor, variant.threads)
+    return onnx_runtime(model, tensor, variant.threads, EXECUTION_PROVIDERS[variant.provider])
 
 
 def _segment(variant: Variant, images: Sequence[Image], way: str, rules: DrivableRules) -> Infer:
@@ -322,13 +323,13 @@ def _result(variant: Variant, times: dict[tuple[str, str], list[float]]) -> dict
         'label_agreement': variant.agreement, 'latency_ms': latency,
         'stages_ms': {way: {stage: percentiles(values) for stage, values in stages.items()}
                       for way, stages in variant.stages.items()},
-        'segment_over_bare': segment / latency[BARE]['p50'],
+        'segment_over_bare': segment / latency[BARE]['p50'] if BARE in latency else None,
         'naive_over_segment': latency[NAIVE]['p50'] / segment if NAIVE in latency else None}
 
 
 def _gain(variant: dict[str, Any], others: Sequence[dict[str, Any]]) -> float | None:
     """Return how many times faster than fp32 in ONNX Runtime the bare network is."""
-    for other in others:
+    for other in others if BARE in variant['latency_ms'] else ():
         if (other['input'], other['provider'], other['precision']) == (
                 variant['input'], 'cpu', 'fp32'):
             return float(other['latency_ms'][BARE]['p50'] / variant['latency_ms'][BARE]['p50'])
@@ -340,4 +341,4 @@ def _size_text(size: Sequence[int]) -> str:
 
 
 def _latency_text(latency: dict[str, float]) -> str:
-    return ' / '.join(f'{latency[key]:.1f}' for key in ('p50', 'p95', 'p99'))
+    return ' / '.join(f'{latency[key]:.1f}' for key in ('p50', 'p95', 'p99')) if latency else '-'

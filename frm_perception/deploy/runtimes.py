@@ -46,6 +46,7 @@ LITERT = 'LiteRT'
 PACKAGES = ('onnxruntime', 'openvino', 'ai-edge-litert')
 """The distributions that they are in."""
 
+_CPU = 'CPUExecutionProvider'
 _PROFILED_RUNS = 3
 
 
@@ -71,9 +72,14 @@ class Subject:
     runtimes: dict[str, Load]
 
 
-def onnx_runtime(model: Path | bytes, image: NDArray[Any], threads: int) -> Infer:
-    """Load an ONNX file or its bytes into ONNX Runtime."""
-    session = _session(model, threads, profile=None)
+def onnx_runtime(model: Path | bytes, image: NDArray[Any], threads: int,
+                 provider: str = _CPU) -> Infer:
+    """
+    Load an ONNX file or its bytes into ONNX Runtime.
+
+    :param provider: ONNX Runtime's name; what it cannot run runs on the CPU.
+    """
+    session = _session(model, threads, None, provider)
     name = session.get_inputs()[0].name
     return lambda: session.run(None, {name: image})[0]
 
@@ -120,7 +126,7 @@ def operator_shares(model: Path, image: NDArray[Any], threads: int) -> dict[str,
     ONNX Runtime fuses into another operator (activations, additions) counts as that one.
     """
     with tempfile.TemporaryDirectory(prefix='frm-profile-') as folder:
-        session = _session(model, threads, profile=f'{folder}/run')
+        session = _session(model, threads, f'{folder}/run', _CPU)
         for _ in range(_PROFILED_RUNS):
             session.run(None, {'image': image})
         events = node_events(Path(session.end_profiling()))
@@ -131,14 +137,15 @@ def operator_shares(model: Path, image: NDArray[Any], threads: int) -> dict[str,
     return {kind: spent / time.total() for kind, spent in time.most_common()}
 
 
-def _session(model: Path | bytes, threads: int, profile: str | None) -> Any:
+def _session(model: Path | bytes, threads: int, profile: str | None, provider: str) -> Any:
     runtime = load_onnxruntime()
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     if profile:
         options.enable_profiling = True
         options.profile_file_prefix = profile
-    return runtime.InferenceSession(model, options, providers=['CPUExecutionProvider'])
+    providers = [provider] if provider == _CPU else [provider, _CPU]
+    return runtime.InferenceSession(model, options, providers=providers)
 
 
 def _kind(node: dict[str, Any]) -> str:

@@ -57,7 +57,7 @@ def measure(bundle: Bundle, precision: str, provider: str, resolution: str, thre
 
     def load() -> Segmenter:
         return Segmenter.load(bundle, resolution=resolution, precision=precision,
-                              provider=provider, require_provider=True, threads=threads)
+                              provider=provider, threads=threads)
 
     of_cycles = []
     for _ in tqdm(range(cycles), 'loading and freeing', unit='cycle'):

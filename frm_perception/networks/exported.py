@@ -87,8 +87,11 @@ def rebuilt(name: str, model: bytes) -> ImageNetwork:
     :param name: see :func:`frm_perception.networks.build`.
     :raises ValueError: no such network, or as for :func:`load_exported`.
     """
-    shape = _graph(model).output[0].type.tensor_type.shape
-    network = build(name, shape.dim[1].dim_value)
+    outputs = _graph(model).output
+    sides = outputs[0].type.tensor_type.shape.dim if outputs else []
+    if len(sides) != 4 or not sides[1].dim_value:
+        raise ValueError('the model has no logits of a known number of classes')
+    network = build(name, sides[1].dim_value)
     load_exported(network, model)
     network.rearrange()
     return ImageNetwork(network).eval()

@@ -15,8 +15,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from time import perf_counter
 from typing import NamedTuple
 
 import cv2
@@ -33,12 +35,12 @@ from frm_perception.ros.camera_info import camera_info_for
 from frm_perception.ros.camera_topics import CameraTopics
 from frm_perception.ros.camera_topics import Message
 from frm_perception.ros.compressed_images import png_message
-from frm_perception.ros.diagnostics import CameraRecord
 from frm_perception.ros.image_messages import MalformedImage
 from frm_perception.ros.image_messages import mono8_message
 from frm_perception.ros.image_messages import read_image
 from frm_perception.ros.image_messages import rgb8_message
 from frm_perception.ros.log_throttle import LogThrottle
+from frm_perception.ros.records import CameraRecord
 from frm_perception.ros.worker import StaleFrame
 from frm_perception.runtime.drivable import DrivableFilter
 from frm_perception.runtime.drivable import DrivableRules
@@ -49,6 +51,17 @@ from frm_perception.runtime.pictures import read_header
 from frm_perception.runtime.pixels import to_rgb
 from frm_perception.runtime.segmenter import Segmentation
 from frm_perception.runtime.segmenter import Segmenter
+
+
+class Frame(NamedTuple):
+    """
+    A message that waits for its turn.
+
+    :param arrival: steady time at which it came, in seconds.
+    """
+
+    message: Message
+    arrival: float
 
 
 class Picture(NamedTuple):
@@ -108,7 +121,7 @@ class Answerer:
         self._throttle = throttle
         self._filters = {camera: DrivableFilter(settings.rules) for camera in topics}
 
-    def answer(self, camera: str, message: Message) -> None:
+    def answer(self, camera: str, frame: Frame) -> None:
         """
         Publish everything about a frame that somebody listens to; label and drivable always.
 
@@ -118,29 +131,42 @@ class Answerer:
         :raises MalformedImage: the message holds no image that can be read.
         :raises EngineError: the network failed.
         """
-        topics, record = self._topics[camera], self._records[camera]
+        begin = perf_counter()
+        topics, record, message = self._topics[camera], self._records[camera], frame.message
+        times = {'wait': (time.monotonic() - frame.arrival) * 1e3}
         settings, drivable = self.settings, self._filters[camera]
         drivable.rules = settings.rules
         self._refuse_stale(message, settings.max_age)
         wanted = topics.wanted()
         picture = self._read(message)
+        times['decode'] = (perf_counter() - begin) * 1e3
         answer = self._segmenter.segment(
             picture.pixels, picture.encoding, settings.output_size,
             'confidence' in wanted, drivable=drivable,
             stamp_ns=_stamp_ns(message), reduction=picture.reduction)
+        begin = perf_counter()
         header: Header = message.header
         topics.publish('label', mono8_message(header, answer.labels))
         topics.publish('drivable', mono8_message(header, answer.drivable))
         if answer.confidence is not None:
             topics.publish('confidence', mono8_message(header, answer.confidence))
         self._publish_camera_info(camera, header, answer)
-        record.inference.add(answer.timings['infer'])
-        record.latency.add(self._age_ms(message))
+        times['publish'] = (perf_counter() - begin) * 1e3
+        record.add_times({**times, **answer.timings, 'latency': age_ms(self._node, message)})
+        record.note_labels(answer.labels[_seen(answer).slices], settings.space)
+        self._publish_extras(camera, wanted, header, picture, answer, settings)
+
+    def _publish_extras(self, camera: str, wanted: frozenset[str], header: Header,
+                        picture: Picture, answer: Segmentation, settings: Settings) -> None:
+        """Publish what is drawn or packed for people and recorders, where they listen."""
+        topics, begin = self._topics[camera], perf_counter()
         if 'label/compressed' in wanted:
             topics.publish('label/compressed', png_message(header, answer.labels))
         if 'overlay' in wanted:
             topics.publish('overlay', rgb8_message(
                 header, overlay(picture, answer, settings.space, settings.opacity)))
+        if not wanted.isdisjoint(('label/compressed', 'overlay')):
+            self._records[camera].add_times({'extras': (perf_counter() - begin) * 1e3})
 
     def _refuse_stale(self, message: Message, limit: float) -> None:
         """
@@ -148,7 +174,7 @@ class Answerer:
 
         Frames in flight have one when a recording begins again, and the clock with it.
         """
-        age = self._age_ms(message) / 1e3
+        age = age_ms(self._node, message) / 1e3
         if 0 < limit < age:
             raise StaleFrame(
                 f'its stamp is {age:.2f} s old on the clock of the node, and max_age is {limit} s')
@@ -182,10 +208,17 @@ class Answerer:
         else:
             topics.publish('camera_info', scaled)
 
-    def _age_ms(self, message: Message) -> float:
-        """Return the milliseconds from the message's stamp to now on the node's clock."""
-        now: int = self._node.get_clock().now().nanoseconds
-        return (now - _stamp_ns(message)) / 1e6
+
+def age_ms(node: Node, message: Message) -> float:
+    """Return the milliseconds from the message's stamp to now on the node's clock."""
+    now: int = node.get_clock().now().nanoseconds
+    return (now - _stamp_ns(message)) / 1e6
+
+
+def _seen(answer: Segmentation) -> View:
+    """Return the part of the labels that the network saw: all, but for a crop's outside."""
+    size = answer.labels.shape[0], answer.labels.shape[1]
+    return answer.geometry.view if size == answer.geometry.image else View.whole(size)
 
 
 def overlay(picture: Picture, answer: Segmentation, space: LabelSpace, opacity: float

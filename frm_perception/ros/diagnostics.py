@@ -15,71 +15,20 @@
 
 from __future__ import annotations
 
-import threading
-from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
-from dataclasses import field
 
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from diagnostic_msgs.msg import KeyValue
 from rclpy.node import Node
 
 from frm_perception.ros.camera_topics import CameraTopics
 from frm_perception.ros.mailbox import FrameCounts
+from frm_perception.ros.records import CameraRecord
 
-WINDOW = 512
-"""Percentiles are over so many of the latest frames."""
+ONE_CLASS_FRAMES = 30
+"""So many answers in succession of one class alone are worth a warning."""
 
 _CLOCKS_DISAGREE_MS = 60e3
-
-
-class TimingWindow:
-    """The latest durations of one kind, written by the worker and read by the executor."""
-
-    def __init__(self) -> None:
-        self._values: deque[float] = deque(maxlen=WINDOW)
-        self._lock = threading.Lock()
-
-    def add(self, milliseconds: float) -> None:
-        """Take in one duration."""
-        with self._lock:
-            self._values.append(milliseconds)
-
-    def percentiles(self) -> tuple[float, float, float] | None:
-        """Return p50, p95 and p99 in milliseconds; None before the first duration."""
-        with self._lock:
-            values = list(self._values)
-        if not values:
-            return None
-        p50, p95, p99 = np.percentile(values, (50, 95, 99))
-        return float(p50), float(p95), float(p99)
-
-
-@dataclass
-class CameraRecord:
-    """
-    What the node remembers of one camera while it is configured.
-
-    :param latency: from the image's stamp to the published answer, on the node's clock.
-    :param inference: the engine's share of it, on the steady clock.
-    :param last_arrival: steady time of the latest message, or of activation, in seconds.
-    :param last_problem: what was wrong with the latest frame that got no answer for a fault.
-    :param reported: the counts when the status was last made.
-    :param logged: the counts when drops were last logged.
-    :param logged_lost: the images lost when that was last logged.
-    :param unfit_infos: images whose size is not that of the camera info known then.
-    """
-
-    latency: TimingWindow = field(default_factory=TimingWindow)
-    inference: TimingWindow = field(default_factory=TimingWindow)
-    last_arrival: float = 0.0
-    last_problem: str = ''
-    reported: FrameCounts = FrameCounts()
-    logged: FrameCounts = FrameCounts()
-    logged_lost: int = 0
-    unfit_infos: int = 0
 
 
 def camera_status(
@@ -92,7 +41,9 @@ def camera_status(
     :param silence: seconds since the last message where that is too long; else None.
     """
     before, record.reported = record.reported, counts
-    latency = record.latency.percentiles()
+    times = {name: window.percentiles() for name, window in record.times.items()}
+    latency = times['latency']
+    rate_in, rate_out = record.rates(counts)
     level, message = DiagnosticStatus.OK, 'images are answered'
     if counts.failed > before.failed:
         level, message = DiagnosticStatus.ERROR, f'frames fail: {record.last_problem}'
@@ -108,6 +59,10 @@ def camera_status(
         level, message = DiagnosticStatus.WARN, (
             f"the images' stamps are {abs(latency[0]) / 1e3:.0f} s away from the node's clock: "
             'is use_sim_time set as it should be?')
+    elif record.one_class_frames >= ONE_CLASS_FRAMES:
+        level, message = DiagnosticStatus.WARN, (
+            f'the latest {record.one_class_frames} answers are {record.one_class} everywhere: is '
+            'the lens covered, and is it the right model?')
     elif counts.received == before.received:
         message = 'no image since the last report'
     elif counts.unwanted > before.unwanted:
@@ -115,6 +70,8 @@ def camera_status(
     values: dict[str, object] = {
         'topic': topics.input,
         'transport': topics.transport,
+        'rate_in_hz': f'{rate_in:.1f}',
+        'rate_out_hz': f'{rate_out:.1f}',
         'received': counts.received,
         'answered': counts.answered,
         'dropped': counts.dropped,
@@ -126,10 +83,11 @@ def camera_status(
         'in_flight': counts.in_flight,
         'lost': 'unknown' if topics.lost is None else topics.lost,
         'unfit_camera_infos': record.unfit_infos,
-        **_percentile_values('latency', latency),
-        **_percentile_values('inference', record.inference.percentiles()),
+        'one_class_frames': record.one_class_frames,
         'last_problem': record.last_problem,
     }
+    for name, percentiles in times.items():
+        values.update(_percentile_values(name, percentiles))
     return make_status(node, camera, level, message, values)
 
 

@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import replace
 from enum import Enum
+from types import MappingProxyType
 from typing import Generic
 from typing import TypeVar
 
@@ -81,10 +82,12 @@ class Mailboxes(Generic[Frame]):
     camera gets ahead of another by being faster.
 
     :param weights: of the cameras under whose names frames are put; see :class:`Turns`.
+    :param counts: with which their books begin, where they are not new.
     """
 
-    def __init__(self, weights: Mapping[str, float]) -> None:
-        self._counts = {camera: FrameCounts() for camera in weights}
+    def __init__(self, weights: Mapping[str, float],
+                 counts: Mapping[str, FrameCounts] = MappingProxyType({})) -> None:
+        self._counts = {camera: counts.get(camera, FrameCounts()) for camera in weights}
         self._frames: dict[str, Frame] = {}
         self._turns = Turns(weights)
         self._open = False

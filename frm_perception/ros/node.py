@@ -22,6 +22,10 @@ managers need a service timeout to match.
 rclpy turns an exception in a transition into a bare failure without a word. Here every transition
 logs its traceback and fails in the way that leads back to where it came from, so that it can be
 tried again once the cause is mended.
+
+An engine that fails frame after frame fails the node: it goes through `on_error`, which frees all,
+to unconfigured, and from there configures and activates itself, :data:`MOST_RESTARTS` times. The
+count begins anew when somebody asks to configure, and when an engine has worked for long.
 """
 
 from __future__ import annotations
@@ -32,6 +36,7 @@ from functools import wraps
 
 from diagnostic_msgs.msg import DiagnosticArray
 from diagnostic_msgs.msg import DiagnosticStatus
+from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock
@@ -42,21 +47,24 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
 from frm_perception.ros.diagnostics import make_status
+from frm_perception.ros.mailbox import FrameCounts
 from frm_perception.ros.parameters import SPECS
 from frm_perception.ros.parameters import ParameterError
 from frm_perception.ros.parameters import check_changes
 from frm_perception.ros.parameters import declare_parameters
 from frm_perception.ros.parameters import read_parameters
 from frm_perception.ros.parameters import unknown_parameters
+from frm_perception.ros.session import MOST_FAILURES
 from frm_perception.ros.session import Session
 
 NAME = 'segmenter'
+MOST_RESTARTS = 3
 _REPORT_PERIOD_S = 1.0
 
-Transition = Callable[['SegmenterNode', LifecycleState], TransitionCallbackReturn]
+Callback = Callable[['SegmenterNode', LifecycleState], TransitionCallbackReturn]
 
 
-def _logs_failure(transition: Transition) -> Transition:
+def _logs_failure(transition: Callback) -> Callback:
     """Turn an exception of a transition into a logged FAILURE, which leaves it to be retried."""
     name = transition.__name__.removeprefix('on_')
 
@@ -85,6 +93,9 @@ class SegmenterNode(LifecycleNode):
         super().__init__(NAME)
         self._session: Session | None = None
         self._phase = 'unconfigured'
+        self._failing = False
+        self._restarts = 0
+        self._counts: dict[str, FrameCounts] = {}
         self._warned_of: set[str] = set()
         declare_parameters(self)
         self._warn_of_unknown_parameters(qos_overrides=False)
@@ -128,10 +139,23 @@ class SegmenterNode(LifecycleNode):
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take no more frames; returns when the frame in work is answered."""
         self._opened().stop()
+        if self._failing:
+            return TransitionCallbackReturn.ERROR
         result = super().on_deactivate(state)
         self._phase = 'inactive'
         self._say_next_step('activate')
         return result
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free all that a failing engine leaves, so that the node can be configured again."""
+        try:
+            self._free()
+        except Exception:
+            self.get_logger().error(
+                f'what the engine held could not be freed\n{traceback.format_exc()}')
+        self._session = None
+        self._phase = 'unconfigured'
+        return TransitionCallbackReturn.SUCCESS
 
     @_logs_failure
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -180,16 +204,20 @@ class SegmenterNode(LifecycleNode):
         rclpy lets an error escape there, which leaves the client without an answer and ends the
         process.
         """
+        transition = request.transition
+        if transition.label == 'configure' or (
+                not transition.label and transition.id == Transition.TRANSITION_CONFIGURE):
+            self._failing, self._restarts, self._counts = False, 0, {}
         try:
             return self._answer_transition(request, response)
         except RuntimeError as error:
-            wanted = request.transition.label or request.transition.id
+            wanted = transition.label or transition.id
             self.get_logger().warning(f'no transition {wanted} while {self._phase}: {error}')
             response.success = False
             return response
 
     def _load(self) -> Session:
-        session = Session(self, read_parameters(self))
+        session = Session(self, read_parameters(self), self._counts)
         try:
             session.open()
         except BaseException:
@@ -241,16 +269,62 @@ class SegmenterNode(LifecycleNode):
         if self._session is not None:
             self._session.follow_publishers()
             self._session.log_conditions()
+            if self._session.engine_failed:
+                self._fail(self._session)
+            elif self._session.engine_proved:
+                self._restarts = 0
+        elif self._failing and self._phase == 'unconfigured':
+            self._restart()
         self._publish_diagnostics()
+
+    def _fail(self, session: Session) -> None:
+        """Go through on_error to unconfigured; the next tick restarts the engine."""
+        self.get_logger().error(
+            f'the engine failed {MOST_FAILURES} times in succession, the last time with: '
+            f'{session.last_failure}')
+        self._failing = True
+        self.trigger_deactivate()
+        self._counts = session.counts()
+        self._say_given_up()
+
+    def _restart(self) -> None:
+        """Configure and activate once more, unless that was done too often."""
+        if self._restarts == MOST_RESTARTS:
+            return
+        self._restarts += 1
+        self.get_logger().warning(
+            f'starting the engine again, time {self._restarts} of at most {MOST_RESTARTS}')
+        success = TransitionCallbackReturn.SUCCESS
+        if self.trigger_configure() == success and self.trigger_activate() == success:
+            self._failing = False
+            return
+        if self._session is not None:
+            self.trigger_cleanup()
+        self._say_given_up()
+
+    def _say_given_up(self) -> None:
+        if self._restarts == MOST_RESTARTS:
+            self.get_logger().fatal(self._failure())
+
+    def _failure(self) -> str:
+        """Return what happens, or is to be done, after the engine has failed."""
+        if self._restarts < MOST_RESTARTS:
+            return 'the engine failed and is about to be started again'
+        return (f'the engine failed, also after it was started again {self._restarts} times; mend '
+                f'the cause (see the log), then {self._command("configure")}')
+
 
     def _publish_diagnostics(self) -> None:
         message = DiagnosticArray()
         message.header.stamp = self.get_clock().now().to_msg()
         if self._session is not None:
-            message.status = self._session.statuses()
+            message.status = self._session.statuses(self._restarts)
         else:
-            message.status = [make_status(
-                self, 'engine', DiagnosticStatus.OK, self._phase, {'state': self._phase})]
+            level, text = DiagnosticStatus.OK, self._phase
+            if self._failing:
+                level, text = DiagnosticStatus.ERROR, self._failure()
+            message.status = [make_status(self, 'engine', level, text, {
+                'state': self._phase, 'restarts': self._restarts})]
         self._diagnostics.publish(message)
 
     def _command(self, transition: str) -> str:

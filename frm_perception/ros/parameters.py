@@ -43,9 +43,9 @@ from frm_perception.runtime.drivable import DrivableRules
 from frm_perception.runtime.engines import PROVIDERS
 from frm_perception.runtime.geometry import FITS
 from frm_perception.runtime.segmenter import OUTPUT_SIZES
+from frm_perception.runtime.threads import MAX_THREADS
 
 TRANSPORTS = ('auto', 'raw', 'compressed')
-MAX_THREADS = 256
 MAX_GAP_S = 3600.0
 MAX_RATE = 1000.0
 

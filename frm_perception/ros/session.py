@@ -17,19 +17,26 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Mapping
 from functools import partial
 
 from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.clock import JumpHandle
+from rclpy.clock import JumpThreshold
+from rclpy.clock import TimeJump
+from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import Image
 
+from frm_perception.evaluation.memory import resident_mib
 from frm_perception.labels import LabelSpace
 from frm_perception.ros.answerer import Answerer
+from frm_perception.ros.answerer import Frame
 from frm_perception.ros.answerer import Settings
+from frm_perception.ros.answerer import age_ms
 from frm_perception.ros.camera_topics import CameraTopics
 from frm_perception.ros.camera_topics import Message
 from frm_perception.ros.compressed_images import check_compressed_image
-from frm_perception.ros.diagnostics import CameraRecord
 from frm_perception.ros.diagnostics import camera_status
 from frm_perception.ros.diagnostics import make_status
 from frm_perception.ros.image_messages import MalformedImage
@@ -37,17 +44,25 @@ from frm_perception.ros.image_messages import check_image
 from frm_perception.ros.legend import painted
 from frm_perception.ros.loading import load_segmenter
 from frm_perception.ros.log_throttle import LogThrottle
+from frm_perception.ros.mailbox import FrameCounts
 from frm_perception.ros.mailbox import Mailboxes
 from frm_perception.ros.mailbox import Outcome
 from frm_perception.ros.parameters import SegmenterParameters
+from frm_perception.ros.records import CameraRecord
 from frm_perception.ros.scheduler import RateLimit
 from frm_perception.ros.worker import Worker
 from frm_perception.runtime.engine_cache import open_cache
+from frm_perception.runtime.engines import EngineError
 from frm_perception.runtime.segmenter import Segmenter
 
 SILENCE_S = 5.0
 """An active camera without a message for so long is worth a warning."""
+MOST_FAILURES = 5
+"""An engine that fails so often in succession is given up."""
+PROVING_ANSWERS = 1000
+"""After so many answers in succession an engine is as good as one that never failed."""
 _REPEAT_S = 10.0
+_LEAST_JUMP = Duration(nanoseconds=-1)
 
 
 class Session:
@@ -58,21 +73,27 @@ class Session:
 
     :param node: creates the ROS entities and lends its clock and logger.
     :param parameters: what to load and which cameras to serve.
+    :param counts: of a session whose work this one goes on with.
     """
 
-    def __init__(self, node: LifecycleNode, parameters: SegmenterParameters) -> None:
+    def __init__(self, node: LifecycleNode, parameters: SegmenterParameters,
+                 counts: Mapping[str, FrameCounts]) -> None:
         self._node = node
         self._logger = node.get_logger()
         self._parameters = parameters
         self._throttle = LogThrottle(_REPEAT_S)
         self._segmenter: Segmenter | None = None
-        self._mailboxes: Mailboxes[Message] = Mailboxes(parameters.weights)
+        self._mailboxes: Mailboxes[Frame] = Mailboxes(parameters.weights, counts)
         self._answerer: Answerer | None = None
-        self._worker: Worker[Message] | None = None
+        self._worker: Worker[Frame] | None = None
         self._topics = {camera: CameraTopics(node, camera, transport)
                         for camera, transport in parameters.transports.items()}
         self._limits = {camera: RateLimit(most) for camera, most in parameters.max_rates.items()}
-        self._records = {camera: CameraRecord() for camera in parameters.cameras}
+        self._records = {camera: CameraRecord(reported=before, logged=before)
+                         for camera, before in self.counts().items()}
+        self._streak = 0
+        self.last_failure = ''
+        self._jumps: JumpHandle | None = None
         self.active = False
 
     def open(self) -> None:
@@ -86,6 +107,9 @@ class Session:
         space = self._space(self._parameters)
         for topics in self._topics.values():
             topics.open(space, self._parameters.drivable_classes)
+        self._jumps = self._node.get_clock().create_jump_callback(
+            JumpThreshold(min_forward=None, min_backward=_LEAST_JUMP),
+            post_callback=self._on_jump)
         if not all(topics.announces_labels for topics in self._topics.values()):
             self._logger.info('vision_msgs is not installed: no segmentation/label_info')
 
@@ -97,7 +121,7 @@ class Session:
         self._answerer = Answerer(
             self._node, self._segmenter, self._settings(self._parameters), self._topics,
             self._records, self._throttle)
-        self._worker = Worker(self._mailboxes, self._answerer.answer, self._report)
+        self._worker = Worker(self._mailboxes, self._answer, self._report)
         self._worker.start()
         for camera, topics in self._topics.items():
             self._records[camera].last_arrival = time.monotonic()
@@ -139,11 +163,28 @@ class Session:
     def close(self) -> None:
         """Stop, destroy the topics and free the engine."""
         self.stop()
+        if self._jumps is not None:
+            self._jumps.unregister()
+            self._jumps = None
         for topics in self._topics.values():
             topics.close()
         if self._segmenter is not None:
             self._segmenter.close()
             self._segmenter = None
+
+    @property
+    def engine_failed(self) -> bool:
+        """Whether the engine failed so often in succession that it is not for the images."""
+        return self._streak <= -MOST_FAILURES
+
+    @property
+    def engine_proved(self) -> bool:
+        """Whether the engine has worked for so long that what was before does not count."""
+        return self._streak >= PROVING_ANSWERS
+
+    def counts(self) -> dict[str, FrameCounts]:
+        """Return the book of every camera."""
+        return {camera: self._mailboxes.counts(camera) for camera in self._topics}
 
     def inputs(self) -> str:
         """Return the resolved topics that images are taken from."""
@@ -183,9 +224,13 @@ class Session:
                     'config/fastdds_shm.xml for FastDDS)')
                 record.logged_lost += lost
 
-    def statuses(self) -> list[DiagnosticStatus]:
-        """Return the engine's status and one for each camera."""
-        statuses = [self._engine_status()]
+    def statuses(self, restarts: int) -> list[DiagnosticStatus]:
+        """
+        Return the engine's status and one for each camera.
+
+        :param restarts: how often a failing engine was started again.
+        """
+        statuses = [self._engine_status(restarts)]
         for camera, record in self._records.items():
             statuses.append(camera_status(
                 self._node, camera, record, self._mailboxes.counts(camera),
@@ -201,12 +246,17 @@ class Session:
             parameters.output_size, parameters.max_age, parameters.drivable_rules,
             self._space(parameters), parameters.overlay_opacity)
 
+    def _on_jump(self, _: TimeJump) -> None:
+        """Executor's thread: the node's clock went back, or became another."""
+        for record in self._records.values():
+            record.forget_ages()
+
     def _silence(self, camera: str) -> float | None:
         """Return the seconds without a message where that is too long for an active node."""
         silence = time.monotonic() - self._records[camera].last_arrival
         return silence if self.active and silence > SILENCE_S else None
 
-    def _engine_status(self) -> DiagnosticStatus:
+    def _engine_status(self, restarts: int) -> DiagnosticStatus:
         assert self._segmenter is not None, 'a session that is not open has no status'
         info = self._segmenter.info
         height, width = info.resolution
@@ -229,6 +279,8 @@ class Session:
                 'fit': info.fit,
                 'kernels': info.kernels,
                 'output_size': self._parameters.output_size,
+                'restarts': restarts,
+                'memory_mib': f'{resident_mib():.0f}',
             })
 
     def _receive(self, camera: str, message: Message) -> None:
@@ -239,6 +291,7 @@ class Session:
         """
         now = time.monotonic()
         self._records[camera].last_arrival = now
+        self._records[camera].add_times({'age': age_ms(self._node, message)})
         check = check_image if isinstance(message, Image) else check_compressed_image
         try:
             check(message)
@@ -251,7 +304,18 @@ class Session:
         elif not self._limits[camera].admits(now):
             self._mailboxes.reject(camera, Outcome.LIMITED)
         else:
-            self._mailboxes.put(camera, message)
+            self._mailboxes.put(camera, Frame(message, now))
+
+    def _answer(self, camera: str, frame: Frame) -> None:
+        """Worker's thread: answer a frame, and keep count of whether the engine works."""
+        assert self._answerer is not None, 'the worker runs only while there is an answerer'
+        try:
+            self._answerer.answer(camera, frame)
+        except EngineError as error:
+            self.last_failure = str(error)
+            self._streak = min(self._streak, 0) - 1
+            raise
+        self._streak = max(self._streak, 0) + 1
 
     def _report(self, camera: str, outcome: Outcome, error: Exception) -> None:
         """Remember, and log once in a while, why a frame gets no answer."""

@@ -106,7 +106,7 @@ def decode_picture(data: memoryview | bytes, reduction: int = 1) -> NDArray[np.u
 
 
 def _jpeg_size(data: memoryview) -> tuple[int, int]:
-    """Walk the segments up to the frame header; the picture's end must come after it."""
+    """Walk the segments up to the frame header, and from there to the picture's end."""
     position = 2
     while position + 9 <= len(data):
         if data[position] != 0xff:
@@ -116,12 +116,33 @@ def _jpeg_size(data: memoryview) -> tuple[int, int]:
             position += 1
             continue
         if marker in _JPEG_FRAME_MARKERS:
-            if bytes(data[position:]).rfind(_JPEG_END) < 0:
-                raise PictureError(f'its JPEG of {len(data)} bytes is cut off')
+            _walk_to_end(data, position)
             height, width = struct.unpack_from('>HH', data, position + 5)
             return height, width
         position += 2 + struct.unpack_from('>H', data, position + 2)[0]
     raise PictureError(f'its JPEG of {len(data)} bytes has no frame header')
+
+
+def _walk_to_end(data: memoryview, position: int) -> None:
+    """
+    Look for the end of the picture whose frame header is at ``position``.
+
+    Between the segments lies what is compressed; 0xff is followed there by 0 or by the number of a
+    restart. The beginning of another picture means that a buffer was filled only in part.
+    """
+    first, second = np.frombuffer(data, np.uint8)[:-1], np.frombuffer(data, np.uint8)[1:]
+    markers = np.flatnonzero(
+        (first == 0xff) & (second != 0) & (second != 0xff) & (second & 0xf8 != 0xd0)).tolist()
+    for marker in markers:
+        if marker < position:  # within a segment
+            continue
+        kind = data[marker:marker + 2]
+        if kind == _JPEG_END:
+            return
+        if kind == _JPEG_START or marker + 4 > len(data):
+            break
+        position = marker + 2 + struct.unpack_from('>H', data, marker + 2)[0]
+    raise PictureError(f'its JPEG of {len(data)} bytes is cut off')
 
 
 def _png_size(data: memoryview) -> tuple[int, int]:

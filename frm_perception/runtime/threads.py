@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+MAX_THREADS = 256
 _TOPOLOGY = Path('/sys/devices/system/cpu')
 
 
@@ -27,11 +28,11 @@ def thread_count(asked: int) -> int:
 
     :param asked: that many; 0 leaves the other nodes of a vehicle room: it is every core of one or
         two, and three quarters of more, rounded down.
-    :raises ValueError: a negative number.
+    :raises ValueError: not a whole number from 0 to :data:`MAX_THREADS`.
     """
-    if asked < 0:
+    if asked not in range(MAX_THREADS + 1):
         raise ValueError(f'threads is {asked}; 0 leaves other programs room, otherwise it is a '
-                         f'number of threads')
+                         f'number of threads, at most {MAX_THREADS}')
     cores = _cores(_TOPOLOGY)
     return asked or (cores if cores <= 2 else cores * 3 // 4)
 

@@ -14,8 +14,9 @@
 """
 `replay.launch.py`: when it plays a bag, with which options, and how it ends.
 
-A stand-in for `ros2 bag play` notes how it is called, and plays nothing: there is no wheel of
-rosbag2. So these tests hold what the launch file does, and nothing about rosbag2.
+A stand-in for `ros2 bag play` notes how it is called, and plays nothing, or images of its own:
+there is no wheel of rosbag2. So these tests hold what the launch file does, and nothing of what
+rosbag2 does.
 """
 
 from __future__ import annotations
@@ -26,19 +27,27 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import rclpy
 from install_tree import environment_of
 from launch_process import COMMAND
 from launch_process import DEADLINE
 from launch_process import PROFILE
 from launch_process import Launch
 from launch_process import wait_until
+from rclpy.node import Node
+from sensor_msgs.msg import Image
 
 # The wheels of ROS lack these; a ROS that is sourced has them.
 pytest.importorskip('ros2launch', reason='ros2 launch is not installed')
+
+TOPIC = '/replayed/image'
+STAMPS = [1000, 1001, 1002, 1003]
+"""Seconds of the images that the stand-in plays; the last comes right before its end."""
 
 STAND_IN = """#!{python}
 import json
@@ -48,8 +57,27 @@ import time
 
 with open({calls!r}, 'a') as file:
     file.write(json.dumps([sys.argv[1:], os.environ.get({profile!r})]) + chr(10))
-time.sleep({seconds})
+{play}
 sys.exit({status})
+"""
+
+PLAY_IMAGES = f"""
+import rclpy
+from builtin_interfaces.msg import Time
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import Image
+
+rclpy.init()
+node = rclpy.create_node('stand_in_for_rosbag2')
+images = node.create_publisher(Image, '{TOPIC}', 1)
+clock = node.create_publisher(Clock, '/clock', 1)
+time.sleep(float(sys.argv[sys.argv.index('--delay') + 1]))
+for second in {STAMPS}:
+    image = Image(height=48, width=64, encoding='mono8', step=64, data=bytes(48 * 64))
+    image.header.stamp = Time(sec=second)
+    clock.publish(Clock(clock=image.header.stamp))
+    images.publish(image)
+    time.sleep(0.5 if second < {STAMPS[-1]} else 0)
 """
 
 
@@ -67,9 +95,16 @@ class Player:
         self.plays(seconds=0.5)
 
     def plays(self, seconds: float, status: int = 0) -> None:
-        """Say how long the next player plays, and how it ends."""
+        """Say how long the next player plays nothing, and how it ends."""
+        self._write(f'time.sleep({seconds})', status)
+
+    def plays_images(self) -> None:
+        """Let the next player play a few images."""
+        self._write(PLAY_IMAGES, 0)
+
+    def _write(self, play: str, status: int) -> None:
         self._file.write_text(STAND_IN.format(
-            python=sys.executable, calls=str(self._calls), profile=PROFILE, seconds=seconds,
+            python=sys.executable, calls=str(self._calls), profile=PROFILE, play=play,
             status=status))
         self._file.chmod(0o755)
 
@@ -107,7 +142,7 @@ def test_a_bag_is_played_once_the_node_is_active_and_the_launch_ends_with_it(
     assert launched.process.wait(DEADLINE) == 0, launched.log()
     profile = install_tree / 'share' / 'frm_perception' / 'config' / 'fastdds_shm.xml'
     assert player.calls() == [(
-        ['bag', 'play', str(player.bag), '--rate', '1.0', '--clock', '200.0', '--delay', '1.0',
+        ['bag', 'play', str(player.bag), '--rate', '1.0', '--clock', '200.0', '--delay', '5.0',
          '--disable-keyboard-controls'], str(profile))]
     log = launched.log()
     assert log.index('active: answering') < log.index('[player-')
@@ -122,7 +157,7 @@ def test_the_options_of_the_player_are_arguments(
                       'remap:=/cam0:=/camera/image_raw /info:=/camera/camera_info')
     arguments, _ = wait_until(player.calls, 'the player')[0]
     assert arguments[3:] == [
-        '--rate', '0.5', '--clock', '50', '--delay', '1.0', '--disable-keyboard-controls',
+        '--rate', '0.5', '--clock', '50', '--delay', '5.0', '--disable-keyboard-controls',
         '--loop', '--remap', '/cam0:=/camera/image_raw', '/info:=/camera/camera_info']
     assert launched.process.wait(DEADLINE) == 0, launched.log()
 
@@ -137,6 +172,23 @@ def test_the_node_takes_its_time_from_the_bag_and_other_arguments_from_the_comma
     wait_until(player.calls, 'the player')
     launched.stop()
     assert launched.process.returncode == 0, launched.log()
+
+
+def test_the_last_image_is_answered_before_the_launch_ends(
+        replay: Callable[..., Launch], player: Player, node: Node) -> None:
+    player.plays_images()
+    launched = replay(f'image_topic:={TOPIC}', 'transport:=raw')
+    answers: list[int] = []
+    subscription = node.create_subscription(
+        Image, f'{launched.namespace}/camera/segmentation/label',
+        lambda message: answers.append(message.header.stamp.sec), 10)
+    end = time.monotonic() + DEADLINE
+    while launched.process.poll() is None and time.monotonic() < end:
+        rclpy.spin_once(node, timeout_sec=0.1)
+    node.destroy_subscription(subscription)
+    assert launched.process.returncode == 0, launched.log()
+    # A busy machine may drop one for a newer one, but never the newest.
+    assert set(answers) <= set(STAMPS) and answers[-1] == STAMPS[-1]
 
 
 def test_a_node_that_is_activated_again_gets_no_second_player(

@@ -15,12 +15,14 @@
 
 import pytest
 
+onnx = pytest.importorskip('onnx', reason='export needs onnx: requirements/train.txt')
 torch = pytest.importorskip('torch', reason='networks need torch: requirements/train.txt')
 
 from frm_perception.deploy.export import export_onnx  # noqa: E402
 from frm_perception.deploy.half_precision import with_stored_halves  # noqa: E402
 from frm_perception.networks import build  # noqa: E402
 from frm_perception.networks.exported import load_exported  # noqa: E402
+from frm_perception.networks.exported import rebuilt  # noqa: E402
 
 
 def trained(name: str) -> torch.nn.Module:
@@ -62,6 +64,11 @@ def test_a_file_whose_weights_the_export_rewrote_is_refused():
     model = export_onnx(build('fpn-van-b0', 5))
     with pytest.raises(ValueError, match='the model may hold backbone.block1.0.layer_scale_1'):
         load_exported(build('fpn-van-b0', 5), model)
+
+
+def test_a_model_without_logits_is_refused():
+    with pytest.raises(ValueError, match='no logits of a known number of classes'):
+        rebuilt('frm-light-mobilenetv2', onnx.ModelProto().SerializeToString())
 
 
 def test_bytes_that_are_no_model_are_refused():

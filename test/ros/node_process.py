@@ -32,19 +32,16 @@ from typing import Any
 
 import cv2
 import numpy as np
-import rclpy
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
 from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.srv import ChangeState
 from lifecycle_msgs.srv import GetState
+from probe import Probe
 from rcl_interfaces.srv import DescribeParameters
 from rcl_interfaces.srv import GetParameters
 from rcl_interfaces.srv import SetParameters
 from rcl_interfaces.srv import SetParametersAtomically
-from rclpy.executors import ExternalShutdownException
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.parameter import parameter_value_to_python
 from rclpy.publisher import Publisher
@@ -113,29 +110,6 @@ def pixels_of(message: Image) -> np.ndarray:
     assert message.step == message.width
     assert len(message.data) == message.height * message.width
     return np.frombuffer(message.data, np.uint8).reshape(message.height, message.width)
-
-
-class Probe:
-    """The test process' participant; its executor spins on a thread."""
-
-    def __enter__(self) -> Probe:
-        rclpy.init()
-        self.node = Node('probe')
-        self._executor = SingleThreadedExecutor()
-        self._executor.add_node(self.node)
-        self._thread = threading.Thread(target=self._spin)
-        self._thread.start()
-        return self
-
-    def _spin(self) -> None:
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            pass
-
-    def __exit__(self, *_: object) -> None:
-        rclpy.shutdown()
-        self._thread.join()
 
 
 class Camera:

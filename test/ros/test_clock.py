@@ -116,3 +116,21 @@ def test_a_clock_that_jumps_back_does_not_stop_the_node(
         camera.publisher.publish(image_of(start - 3.0))
         _, values = diagnostics.status_where('camera', stale=str(count))
     assert values['answered'] == '6'
+
+
+def test_a_jump_back_does_not_mix_the_ages_of_two_times(
+        clock: tuple[SimulatedClock, Camera, Diagnostics, SegmenterProcess]) -> None:
+    simulated, camera, diagnostics, _ = clock
+    simulated.set(1000.0)
+    camera.ask(image_of(998.5))
+    _, values = diagnostics.status_where('camera', answered='1')
+    assert values['age_p50_ms'] == values['latency_p50_ms'] == '1500.0'
+    simulated.set(500.0)
+    _, values = diagnostics.next_status('camera')
+    assert values['age_p50_ms'] == values['latency_p99_ms'] == ''
+    assert float(values['infer_p50_ms']) > 0
+    camera.ask(image_of(499.75))
+    _, values = diagnostics.status_where('camera', answered='2')
+    assert [values[f'latency_p{rank}_ms'] for rank in (50, 95, 99)] == ['250.0'] * 3
+    status, _ = diagnostics.next_status('camera')
+    assert status.level == DiagnosticStatus.OK

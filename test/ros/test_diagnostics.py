@@ -33,7 +33,9 @@ from rclpy.qos import QoSProfile
 from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Header
 
+from frm_perception.ros.diagnostics import ONE_CLASS_FRAMES
 from frm_perception.ros.private_system import PROFILE_VARIABLE
+from frm_perception.ros.records import TIMES
 
 RED = np.full((40, 60, 3), (255, 0, 0), np.uint8)
 
@@ -44,7 +46,7 @@ def test_the_engine_status_tells_state_model_and_provider(
             probe, tmp_path / 'log', model_dir=models, resolution='64x128',
             provider='cpu', threads=1) as node, Diagnostics(probe, node) as diagnostics:
         status, values = diagnostics.next_status('engine')
-        assert values == {'state': 'unconfigured'}
+        assert values == {'state': 'unconfigured', 'restarts': '0'}
         assert node.change_state('configure')
         _, values = diagnostics.status_where('engine', state='inactive')
         assert values['model'] == 'tiny'
@@ -81,9 +83,68 @@ def test_latency_is_measured_on_the_nodes_clock_even_a_simulated_one(
         finally:
             probe.node.destroy_publisher(clock)
         assert [values[f'latency_p{rank}_ms'] for rank in (50, 95, 99)] == ['250.0'] * 3
-        assert float(values['inference_p50_ms']) > 0
+        assert float(values['infer_p50_ms']) > 0
         assert values['topic'] == f'{node.namespace}/camera/image_raw'
         assert status.level == DiagnosticStatus.OK
+
+
+def test_a_camera_status_tells_rates_and_the_time_of_every_stage(
+        probe: Probe, models: Path, tmp_path: Path) -> None:
+    with SegmenterProcess(
+            probe, tmp_path / 'log', model_dir=models, max_age=0.0,
+            overrides={'camera/image_raw': RELIABLE}
+    ) as node, Diagnostics(probe, node) as diagnostics:
+        assert node.change_state('configure') and node.change_state('activate')
+        with node.camera('camera', qos=DEEP) as camera:
+            camera.connected()
+            for _ in range(20):
+                camera.ask(image_message(RED, 'rgb8'))
+            _, values = diagnostics.status_where('camera', received='20', answered='20')
+            for rate in ('rate_in_hz', 'rate_out_hz'):
+                # The images may all have come before the last report that is not theirs.
+                assert max(float(pair.value) for message in diagnostics.arrays
+                           for status in message.status for pair in status.values
+                           if pair.key == rate) > 0
+            for stage in TIMES:
+                found = [values[f'{stage}_p{rank}_ms'] for rank in (50, 95, 99)]
+                if stage in ('confidence', 'extras'):  # nobody has subscribed to those
+                    assert found == ['', '', '']
+                else:
+                    assert sorted(map(float, found)) == list(map(float, found))
+            _, engine = diagnostics.next_status('engine')
+            assert 20 < float(engine['memory_mib']) < 20_000
+            for _ in range(10):
+                _, values = diagnostics.next_status('camera')
+            assert (values['rate_in_hz'], values['rate_out_hz']) == ('0.0', '0.0')
+
+
+def test_one_class_everywhere_again_and_again_is_worth_a_warning(
+        probe: Probe, models: Path, tmp_path: Path) -> None:
+    mixed = RED.copy()
+    mixed[:20] = (0, 0, 255)
+    with SegmenterProcess(
+            probe, tmp_path / 'log', model_dir=models, overrides={'camera/image_raw': RELIABLE}
+    ) as node, Diagnostics(probe, node) as diagnostics:
+        assert node.change_state('configure') and node.change_state('activate')
+        with node.camera('camera', qos=DEEP) as camera:
+            camera.connected()
+
+            def ask(pixels: np.ndarray) -> None:
+                now = probe.node.get_clock().now().to_msg()
+                camera.ask(image_message(pixels, 'rgb8', header=Header(stamp=now)))
+
+            for _ in range(ONE_CLASS_FRAMES - 1):
+                ask(RED)
+            status, _ = diagnostics.status_where(
+                'camera', one_class_frames=str(ONE_CLASS_FRAMES - 1))
+            assert status.level == DiagnosticStatus.OK
+            ask(RED)
+            status, _ = diagnostics.status_where('camera', one_class_frames=str(ONE_CLASS_FRAMES))
+            assert status.level == DiagnosticStatus.WARN
+            assert f'the latest {ONE_CLASS_FRAMES} answers are road everywhere' in status.message
+            ask(mixed)
+            status, _ = diagnostics.status_where('camera', one_class_frames='0')
+            assert status.level == DiagnosticStatus.OK
 
 
 def test_a_malformed_image_and_wrong_clocks_show_in_the_status(

@@ -21,7 +21,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnx
 import pytest
 from builtin_interfaces.msg import Time
 from node_process import DEEP
@@ -34,13 +33,12 @@ from node_process import image_message
 from node_process import key_of
 from node_process import new_header
 from node_process import wait_until
+from odd_bundles import write_fragile_bundle
+from odd_bundles import write_slow_bundle
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from tiny_bundle import TINY
-from tiny_bundle import manifest
-from tiny_bundle import tiny_model
-from tiny_bundle import write_bundle
 
 from frm_perception.ros.mailbox import Outcome
 from frm_perception.runtime.bundle import Bundle
@@ -91,36 +89,6 @@ def test_masks_have_the_cameras_size(
     np.testing.assert_array_equal(labels, expected.labels)
     np.testing.assert_array_equal(drivable, expected.drivable)
     assert labels.shape == (height, width)
-
-
-def write_slow_bundle(models: Path) -> None:
-    """Write the tiny bundle with some 100 ms of idle work put in front of it."""
-    model = onnx.load_from_string(tiny_model())
-    pool = next(node for node in model.graph.node if node.op_type == 'AveragePool')
-    work = onnx.helper.make_node(
-        'AveragePool', [pool.input[0]], ['slow'], kernel_shape=[61, 61], pads=[30, 30, 30, 30])
-    pool.input[0] = 'slow'
-    model.graph.node.insert(list(model.graph.node).index(pool), work)
-    data = model.SerializeToString()
-    content = manifest(data)
-    content['input']['default'] = [192, 320]
-    write_bundle(models, content, data)
-
-
-def write_fragile_bundle(models: Path) -> None:
-    """Write the tiny bundle with a look-up that fails for an image with a value above 199."""
-    model = onnx.load_from_string(tiny_model())
-    output = model.graph.node[-1].output
-    output[0] = 'sums'
-    model.graph.initializer.append(
-        onnx.numpy_helper.from_array(np.zeros(200, np.float32), 'table'))
-    model.graph.node.extend([
-        onnx.helper.make_node('ReduceMax', ['planes'], ['brightest'], keepdims=0),
-        onnx.helper.make_node('Cast', ['brightest'], ['index'], to=onnx.TensorProto.INT64),
-        onnx.helper.make_node('Gather', ['table', 'index'], ['nothing']),
-        onnx.helper.make_node('Add', ['sums', 'nothing'], ['logits'])])
-    data = model.SerializeToString()
-    write_bundle(models, manifest(data), data)
 
 
 def settled_counts(diagnostics: Diagnostics, received: int) -> dict[str, int]:

@@ -51,7 +51,7 @@ def test_without_subscribers_nothing_is_computed_and_the_first_one_gets_the_next
                 publisher.publish(image_message(RED, 'rgb8'))
             status, values = diagnostics.status_where('front', unwanted='20')
             assert (values['received'], values['answered']) == ('20', '0')
-            assert values['inference_p50_ms'] == ''
+            assert values['infer_p50_ms'] == ''
             assert status.level == DiagnosticStatus.OK
             assert 'nobody has subscribed' in status.message
 

@@ -31,6 +31,7 @@ from frm_perception.runtime.pictures import read_header
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (37, 51, 3), np.uint8)
 JPEG = cv2.imencode('.jpg', IMAGE)[1].tobytes()
+SIZE_AT = JPEG.index(b'\xff\xc0') + 5
 PNG = cv2.imencode('.png', IMAGE)[1].tobytes()
 
 
@@ -42,6 +43,16 @@ def test_png_comes_back_exactly_colour_and_grey(height: int, width: int, grey: b
     assert read_header(data) == PictureHeader(height, width, reducible=False)
     expected = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if grey else image
     np.testing.assert_array_equal(decode_picture(data), expected)
+
+
+@pytest.mark.parametrize('parameters', [
+    [], [cv2.IMWRITE_JPEG_PROGRESSIVE, 1], [cv2.IMWRITE_JPEG_RST_INTERVAL, 2]])
+@pytest.mark.parametrize('after', [b'', b'\0' * 300, JPEG], ids=['end', 'zeros', 'old picture'])
+def test_what_lies_after_the_end_of_a_jpeg_does_not_count(
+        parameters: list[int], after: bytes) -> None:
+    data = cv2.imencode('.jpg', IMAGE[:20], parameters)[1].tobytes()
+    assert read_header(data + after) == PictureHeader(20, 51, reducible=True)
+    np.testing.assert_array_equal(decode_picture(data + after), decode_picture(data))
 
 
 @pytest.mark.parametrize('parameters', [
@@ -94,10 +105,10 @@ def test_exif_orientation_does_not_turn_the_image(reduction: int) -> None:
     (b'hello, this is not a picture', 'neither JPEG nor PNG'),
     (JPEG[:2], 'no frame header'),
     (JPEG[:len(JPEG) // 2], 'cut off'),
+    (JPEG[:len(JPEG) // 2] + JPEG, 'cut off'),
     (PNG[:20], 'no header'),
     (PNG[:-30], 'cut off'),
-    (b'\xff\xd8\xff\xc0\x00\x11\x08' + struct.pack('>HH', 60_000, 60_000) + b'\xff\xd9',
-     '60000x60000'),
+    (JPEG[:SIZE_AT] + struct.pack('>HH', 60_000, 60_000) + JPEG[SIZE_AT + 4:], '60000x60000'),
     (PNG[:16] + struct.pack('>II', 100_000, 100_000) + PNG[24:], '100000x100000'),
     (PNG[:16] + struct.pack('>II', 0, 37) + PNG[24:], '0x37'),
 ])

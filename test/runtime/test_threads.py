@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,6 +53,7 @@ def test_what_is_asked_for_is_taken() -> None:
     assert thread_count(5) == 5
 
 
-def test_a_negative_number_is_refused() -> None:
-    with pytest.raises(ValueError, match='threads is -1; 0 leaves other programs room'):
-        thread_count(-1)
+@pytest.mark.parametrize('asked', [-1, 257, 100_000, 1.5])
+def test_what_is_no_number_of_threads_is_refused(asked: Any) -> None:
+    with pytest.raises(ValueError, match=f'threads is {asked}; 0 leaves other programs room'):
+        thread_count(asked)

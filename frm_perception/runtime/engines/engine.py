@@ -175,7 +175,7 @@ def check_result(file: str, result: NDArray[Any]) -> NDArray[Any]:
     if not np.isfinite(logits).all():
         raise EngineError(
             f'{file}: the network returned values that are not finite numbers: its weights are '
-            f'damaged, or beyond what its precision holds. Try precision fp32, or export it anew.')
+            f'damaged, or beyond what its precision holds. {REMEDY}')
     return logits
 
 

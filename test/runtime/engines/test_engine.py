@@ -156,7 +156,7 @@ def _unknown_operator(model: ModelProto) -> None:
     (_transpose, 'takes uint8 .*not uint8 images .*frm export'),
     (_fix_size, r'takes images \(1, 96, 128, 3\) alone, and not \(1, 64, 64, 3\).*--size'),
     (_add_output, 'has 2 outputs .*; one is expected.*frm export'),
-    (_spoil_weights, 'not finite numbers.*Try precision fp32'),
+    (_spoil_weights, 'not finite numbers.*Copy the bundle again'),
     (_unknown_operator, 'cannot load the model.*Konv.*frm export'),
 ])
 def test_a_bad_model_is_refused_with_its_file_and_the_remedy(

@@ -1,0 +1,54 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""Tiny bundles whose networks give the node trouble."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from tiny_bundle import manifest
+from tiny_bundle import tiny_model
+from tiny_bundle import write_bundle
+
+
+def write_slow_bundle(models: Path) -> None:
+    """Write the tiny bundle with some 100 ms of idle work put in front of it."""
+    model = onnx.load_from_string(tiny_model())
+    pool = next(node for node in model.graph.node if node.op_type == 'AveragePool')
+    work = onnx.helper.make_node(
+        'AveragePool', [pool.input[0]], ['slow'], kernel_shape=[61, 61], pads=[30, 30, 30, 30])
+    pool.input[0] = 'slow'
+    model.graph.node.insert(list(model.graph.node).index(pool), work)
+    data = model.SerializeToString()
+    content = manifest(data)
+    content['input']['default'] = [192, 320]
+    write_bundle(models, content, data)
+
+
+def write_fragile_bundle(models: Path) -> Path:
+    """Write the tiny bundle with a look-up that fails for an image with a value above 199."""
+    model = onnx.load_from_string(tiny_model())
+    output = model.graph.node[-1].output
+    output[0] = 'sums'
+    model.graph.initializer.append(
+        onnx.numpy_helper.from_array(np.zeros(200, np.float32), 'table'))
+    model.graph.node.extend([
+        onnx.helper.make_node('ReduceMax', ['planes'], ['brightest'], keepdims=0),
+        onnx.helper.make_node('Cast', ['brightest'], ['index'], to=onnx.TensorProto.INT64),
+        onnx.helper.make_node('Gather', ['table', 'index'], ['nothing']),
+        onnx.helper.make_node('Add', ['sums', 'nothing'], ['logits'])])
+    data = model.SerializeToString()
+    return write_bundle(models, manifest(data), data)
