@@ -30,6 +30,7 @@ from frm_perception.runtime.manifest import read_plain_file
 from frm_perception.runtime.manifest import read_section
 from frm_perception.runtime.manifest import shown
 from frm_perception.runtime.onnx_file import external_tensors
+from frm_perception.runtime.onnx_file import not_finite_tensors
 
 __all__ = ['Bundle', 'BundleError', 'InputSpec', 'OutputSpec', 'PrecisionEntry', 'find_bundle',
            'parse_resolution']
@@ -161,7 +162,8 @@ class Bundle:
         Return the ONNX model of that precision; these very bytes passed the checksum.
 
         :raises BundleError: no such precision, the file lies outside the bundle, cannot be read,
-            does not have the manifest's SHA-256, or keeps weights in other files.
+            does not have the manifest's SHA-256, keeps weights in other files, or has weights
+            that are not finite numbers.
         """
         entry = self.entry(precision)
         file = self.folder / entry.file
@@ -188,7 +190,7 @@ class Bundle:
             raise BundleError(
                 f'{file} is not the file that {MANIFEST} describes: its SHA-256 is {digest}, '
                 f'the manifest says {entry.sha256}. {_AGAIN}')
-        _refuse_external_data(file, model)
+        _check_tensors(file, model)
         return model
 
     def entry(self, precision: str) -> PrecisionEntry:
@@ -363,12 +365,18 @@ def _size(section: Section, key: str) -> tuple[int, int]:
     return height, width
 
 
-def _refuse_external_data(file: Path, model: bytes) -> None:
+def _check_tensors(file: Path, model: bytes) -> None:
     try:
-        names = external_tensors(model)
+        elsewhere, damaged = external_tensors(model), not_finite_tensors(model)
     except ValueError as error:
         raise BundleError(f'{file}: {error}. {_AGAIN}') from error
-    if names:
+    if elsewhere:
         raise BundleError(
-            f'{file} keeps {len(names)} tensors in other files (the first is {names[0]!r}), which '
-            f'its checksum does not cover. Export the model as one file.')
+            f'{file} keeps {len(elsewhere)} tensors in other files (the first is '
+            f'{shown(elsewhere[0])}), which its checksum does not cover. Export the model as one '
+            f'file.')
+    if damaged:
+        raise BundleError(
+            f'{file} has weights that are not finite numbers in {len(damaged)} tensors (the first '
+            f'is {shown(damaged[0])}): its training or its conversion went wrong. Export it again '
+            f'from a good checkpoint, or convert it again.')

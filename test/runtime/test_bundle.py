@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 import yaml
@@ -26,6 +27,7 @@ from hypothesis import HealthCheck
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
+from onnx import numpy_helper
 from tiny_bundle import TINY
 from tiny_bundle import manifest
 from tiny_bundle import tiny_model
@@ -199,6 +201,20 @@ def test_weights_in_other_files_are_refused(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BundleError, match="fp32.onnx keeps 2 tensors in other files .*"
                                            "'(weights|bias)'.*Export the model as one file"):
+        Bundle.load(folder).verified_model('fp32')
+
+
+@pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf])
+def test_weights_that_are_no_finite_numbers_are_refused(tmp_path: Path, value: float) -> None:
+    graph = onnx.load_from_string(tiny_model())
+    weights = next(tensor for tensor in graph.graph.initializer if tensor.name == 'weights')
+    values = numpy_helper.to_array(weights).copy()
+    values[-1, -1] = value
+    weights.CopyFrom(numpy_helper.from_array(values, 'weights'))
+    model = graph.SerializeToString()
+    folder = write_bundle(tmp_path / 'models', manifest(model), model)
+    with pytest.raises(BundleError, match="fp32.onnx has weights that are not finite .*'weights'.*"
+                                           'Export it again'):
         Bundle.load(folder).verified_model('fp32')
 
 
