@@ -170,6 +170,10 @@ def _write_noise(entry: Path) -> None:
     (entry / 'manifest.json').write_bytes(b'\xff\xfe\x00')
 
 
+def _nest(entry: Path) -> None:
+    (entry / 'manifest.json').write_text('[' * 100_000)
+
+
 def _manifest(edit: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
     def damage(entry: Path) -> None:
         content = json.loads((entry / 'manifest.json').read_text())
@@ -199,6 +203,9 @@ def _take_other_engine(entry: Path) -> None:
     (_remove_manifest, 'manifest.json: No such file'),
     (_damage_manifest, 'manifest.json is damaged'),
     (_write_noise, 'manifest.json is damaged'),
+    (_nest, 'manifest.json is damaged'),
+    (_manifest(lambda content: content['files'].update(engine=list(range(10_000)))),
+     "'size': 12, "),
     (_manifest(lambda content: content.pop('key')), 'manifest.json is damaged'),
     (_manifest(lambda content: content.update(more=1)), 'manifest.json is damaged'),
     (_manifest(lambda content: content.update(files=[])), 'engine is not in manifest.json'),
@@ -214,6 +221,7 @@ def test_what_is_not_as_it_was_built_is_built_again_with_a_line_that_says_why(
     assert cache.builds == 2
     line, = cache.lines
     assert f'{entry} is not used, but built again: ' in line and reason in line
+    assert len(line) < 1000
     assert (entry / 'engine').read_bytes() == b'machine code'
     assert sorted(path.name for path in entry.iterdir()) == ['engine', 'manifest.json', 'timings']
     # And it is as good as any.
