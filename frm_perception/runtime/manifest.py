@@ -74,6 +74,11 @@ def read_plain_file(file: Path, most: int) -> bytes:
             return stream.read()
     except OSError as error:
         raise BundleError(f'cannot read {file}: {error.strerror}') from error
+    except BundleError:
+        raise
+    except ValueError as error:
+        # NUL, or half a character.
+        raise BundleError(f'{shown(str(file))} can be the name of no file: {error}') from error
 
 
 def _open_plain(file: str, flags: int) -> int:

@@ -13,6 +13,7 @@
 # limitations under the License.
 """Label spaces by name or from a YAML file."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -81,3 +82,15 @@ def test_what_is_wrong_is_named_with_the_file(
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r'nowhere\.yaml'):
         find_label_space(str(tmp_path / 'nowhere.yaml'))
+
+
+@pytest.mark.parametrize('name', ['lanes\0.yaml', 'lanes\ud800.yaml'])
+def test_what_can_be_the_name_of_no_file_is_refused_by_that_name(name: str) -> None:
+    with pytest.raises(ValueError, match=r"'lanes\\\w+\.yaml' can be the name of no file"):
+        find_label_space(name)
+
+
+def test_a_file_that_could_not_be_read_to_its_end_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / 'lanes.yaml')
+    with pytest.raises(ValueError, match=r'lanes\.yaml: it is not a plain file'):
+        find_label_space(str(tmp_path / 'lanes.yaml'))
