@@ -200,7 +200,7 @@ def _take_other_engine(entry: Path) -> None:
     (_damage_manifest, 'manifest.json is damaged'),
     (_write(b'\xff\xfe\x00'), 'manifest.json is damaged'),
     (_write(b'[' * 100_000), 'manifest.json is damaged'),
-    (_manifest(lambda content: content['files'].update(engine=[0] * 999)), ', not [0, 0, 0, 0, 0, 0, ...]'),
+    (_manifest(lambda content: content['files'].update(engine=[0] * 99)), ', 0, 0, ...]'),
     (_manifest(lambda content: content.pop('key')), 'manifest.json is damaged'),
     (_manifest(lambda content: content.update(more=1)), 'manifest.json is damaged'),
     (_manifest(lambda content: content.update(files=[])), 'engine is not in manifest.json'),
