@@ -137,6 +137,14 @@ def _replace(file: Path, content: bytes) -> None:
         partial.write_bytes(content)
 
 
+class _Dumper(yaml.SafeDumper):  # type: ignore[misc]  # PyYAML has no types.
+    """Writes out whole what stands in two places: the runtime reads no anchors and aliases."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
 def _manifest_text(manifest: Mapping[str, Any]) -> str:
-    text: str = yaml.safe_dump(manifest, sort_keys=False, default_flow_style=None, width=95)
+    text: str = yaml.dump(manifest, Dumper=_Dumper, sort_keys=False, default_flow_style=None,
+                          width=95)
     return text

@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,8 +26,11 @@ from frm_perception.labels import LabelSpace
 from frm_perception.runtime.label_space_file import parse_label_space
 from frm_perception.runtime.manifest import BundleError
 from frm_perception.runtime.manifest import Section
+from frm_perception.runtime.manifest import read_plain_file
 from frm_perception.runtime.manifest import read_section
+from frm_perception.runtime.manifest import shown
 from frm_perception.runtime.onnx_file import external_tensors
+from frm_perception.runtime.onnx_file import not_finite_tensors
 
 __all__ = ['Bundle', 'BundleError', 'InputSpec', 'OutputSpec', 'PrecisionEntry', 'find_bundle',
            'parse_resolution']
@@ -34,7 +38,13 @@ __all__ = ['Bundle', 'BundleError', 'InputSpec', 'OutputSpec', 'PrecisionEntry',
 MANIFEST = 'model.yaml'
 DEFAULT = 'default.yaml'
 FORMAT = 1
+MAX_SIDE = 8192
+"""Most pixels of a side of the network's input."""
 
+# A serialised protobuf message, which an ONNX file is, cannot be larger.
+_MAX_MODEL_BYTES = (1 << 31) - 1
+
+_AGAIN = 'Copy the bundle again, or export it again.'
 _EXPORTED = '"frm export" writes fp32, "frm quantize" adds fp16, bf16, int8 and int8-tensorrt'
 _RECIPE = (
     'To make one, copy config/training/frm-light-mobilenetv2.yaml to CONFIG.yaml, name the '
@@ -129,9 +139,10 @@ class Bundle:
         if not folder.is_dir():
             raise BundleError(f'no model bundle at {folder}: there is no such folder')
         top = read_section(folder / MANIFEST)
-        version = top.integer('format', 1)
+        version = top.integer('format', 1, 999)
         if version != FORMAT:
             raise top.error('format', f'is {version}; this version reads format {FORMAT}')
+        spec = _input_spec(top.section('input'))
         bundle = cls(
             folder=folder,
             name=top.text('name'),
@@ -139,8 +150,8 @@ class Bundle:
             backbone=top.text('backbone'),
             head=top.text('head'),
             label_space=parse_label_space(top.section('label_space')),
-            input=_input_spec(top.section('input')),
-            output=_output_spec(top.section('output')),
+            input=spec,
+            output=_output_spec(top.section('output'), spec),
             precisions=_precisions(top.section('precisions')),
             training=top.mapping('training'))
         top.close()
@@ -151,7 +162,8 @@ class Bundle:
         Return the ONNX model of that precision; these very bytes passed the checksum.
 
         :raises BundleError: no such precision, the file lies outside the bundle, cannot be read,
-            does not have the manifest's SHA-256, or keeps weights in other files.
+            does not have the manifest's SHA-256, keeps weights in other files, or has weights
+            that are not finite numbers.
         """
         entry = self.entry(precision)
         file = self.folder / entry.file
@@ -164,15 +176,21 @@ class Bundle:
                 raise BundleError(
                     f'{file} leads to {target}, outside of the bundle {home}; a bundle is one '
                     f'folder that holds its own files: copy the model into it')
-            model = target.read_bytes()
         except OSError as error:
-            raise BundleError(f'cannot read the model {file}: {error.strerror}') from error
+            raise BundleError(
+                f'cannot read the model {file}: {error.strerror}. {_AGAIN}') from error
+        except RuntimeError as error:
+            # So says Python before 3.13.
+            raise BundleError(
+                f'cannot read the model {file}: it is a link that leads to itself. {_AGAIN}'
+            ) from error
+        model = read_plain_file(target, _MAX_MODEL_BYTES)
         digest = hashlib.sha256(model).hexdigest()
         if digest != entry.sha256:
             raise BundleError(
                 f'{file} is not the file that {MANIFEST} describes: its SHA-256 is {digest}, '
-                f'the manifest says {entry.sha256}. Copy the bundle again, or export it again.')
-        _refuse_external_data(file, model)
+                f'the manifest says {entry.sha256}. {_AGAIN}')
+        _check_tensors(file, model)
         return model
 
     def entry(self, precision: str) -> PrecisionEntry:
@@ -202,7 +220,8 @@ def find_bundle(models_dir: Path, backbone: str = 'auto', precision: str = 'fp32
         raise BundleError(f'no folder of models at {models_dir}')
     home, default = models_dir, None
     broken: list[str] = []
-    if (models_dir / MANIFEST).is_file():
+    # Also where the manifest is something odd: to load it says what.
+    if os.path.lexists(models_dir / MANIFEST):
         home = models_dir.parent
         bundles = [Bundle.load(models_dir)]
     else:
@@ -275,7 +294,8 @@ def _default_name(models_dir: Path) -> str | None:
     name = section.text('default')
     section.close()
     if Path(name).name != name or name in ('.', '..'):
-        raise section.error('default', f'must be the name of a folder beside it, not {name!r}')
+        raise section.error(
+            'default', f'must be the name of a folder beside it, not {shown(name)}')
     return name
 
 
@@ -295,25 +315,30 @@ def _input_spec(section: Section) -> InputSpec:
     section.text('layout', 'NHWC')
     section.text('dtype', 'uint8')
     section.text('color', 'rgb')
-    red, green, blue = section.integers('padding', 3, 0)
-    if max(red, green, blue) > 255:
-        raise section.error('padding', 'must be three values 0..255')
+    red, green, blue = section.integers('padding', 3, 0, 255)
     spec = InputSpec(
         name=section.text('name'),
-        multiple_of=section.integer('multiple_of', 1),
+        multiple_of=section.integer('multiple_of', 1, MAX_SIDE),
         min=_size(section, 'min'),
         max=_size(section, 'max'),
         default=_size(section, 'default'),
         padding=(red, green, blue))
     section.close()
     if not spec.fits(spec.default):
-        raise section.error('default', 'does not fit min, max and multiple_of beside it')
+        raise section.error(
+            'default', f'does not fit what stands beside it: {_size_text(spec.default)} is not '
+                       f'of multiples of {spec.multiple_of}, from {_size_text(spec.min)} to '
+                       f'{_size_text(spec.max)}. {_AGAIN}')
     return spec
 
 
-def _output_spec(section: Section) -> OutputSpec:
-    spec = OutputSpec(section.text('name'), section.integer('stride', 1))
+def _output_spec(section: Section, seen: InputSpec) -> OutputSpec:
+    spec = OutputSpec(section.text('name'), section.integer('stride', 1, MAX_SIDE))
     section.close()
+    if seen.multiple_of % spec.stride:
+        raise section.error(
+            'stride', f"is {spec.stride}, and 'input.multiple_of' is {seen.multiple_of}, no "
+                      f'multiple of it: not every image would have whole cells. {_AGAIN}')
     return spec
 
 
@@ -325,27 +350,33 @@ def _precisions(section: Section) -> dict[str, PrecisionEntry]:
         entry = section.section(precision)
         file = entry.text('file')
         if Path(file).name != file or file in ('.', '..'):
-            raise entry.error('file', f'must be the name of a file beside it, not {file!r}')
+            raise entry.error(
+                'file', f'must be the name of a file beside it, not {shown(file)}')
         sha256 = entry.text('sha256').lower()
         if re.fullmatch('[0-9a-f]{64}', sha256) is None:
-            raise entry.error('sha256', 'must be 64 hexadecimal digits')
+            raise entry.error('sha256', f'must be 64 hexadecimal digits, not {shown(sha256)}')
         entries[precision] = PrecisionEntry(file, sha256, entry.mapping('accuracy'))
         entry.close()
     return entries
 
 
 def _size(section: Section, key: str) -> tuple[int, int]:
-    height, width = section.integers(key, 2, 1)
+    height, width = section.integers(key, 2, 1, MAX_SIDE)
     return height, width
 
 
-def _refuse_external_data(file: Path, model: bytes) -> None:
+def _check_tensors(file: Path, model: bytes) -> None:
     try:
-        names = external_tensors(model)
+        elsewhere, damaged = external_tensors(model), not_finite_tensors(model)
     except ValueError as error:
-        raise BundleError(f'{file}: {error}. Copy the bundle again, or export it again.') \
-            from error
-    if names:
+        raise BundleError(f'{file}: {error}. {_AGAIN}') from error
+    if elsewhere:
         raise BundleError(
-            f'{file} keeps {len(names)} tensors in other files (the first is {names[0]!r}), which '
-            f'its checksum does not cover. Export the model as one file.')
+            f'{file} keeps {len(elsewhere)} tensors in other files (the first is '
+            f'{shown(elsewhere[0])}), which its checksum does not cover. Export the model as one '
+            f'file.')
+    if damaged:
+        raise BundleError(
+            f'{file} has weights that are not finite numbers in {len(damaged)} tensors (the first '
+            f'is {shown(damaged[0])}): its training or its conversion went wrong. Export it again '
+            f'from a good checkpoint, or convert it again.')

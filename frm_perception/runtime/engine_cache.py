@@ -38,6 +38,7 @@ import hashlib
 import json
 import os
 import re
+import reprlib
 import shutil
 import stat
 import tempfile
@@ -270,7 +271,7 @@ def _problem(entry: Path, key: EngineKey) -> str | None:
         return str(unfit)
     except OSError as error:
         return f'cannot read {error.filename}: {error.strerror}'
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return f'{MANIFEST} is damaged: {error}'
     return None if written == found else _difference(written, found)
 
@@ -305,7 +306,8 @@ def _difference(written: Any, found: dict[str, Any]) -> str:
         if name not in known:
             return f'{name} is not in {MANIFEST}'
         if known[name] != found['files'][name]:
-            return f'{name} is not as {MANIFEST} says: {found["files"][name]}, not {known[name]}'
+            return (f'{name} is not as {MANIFEST} says: {found["files"][name]}, not '
+                    f'{reprlib.repr(known[name])}')
     return f'{MANIFEST} is damaged'
 
 

@@ -22,6 +22,7 @@ from frm_perception.labels import generated_palette
 from frm_perception.labels import label_space
 from frm_perception.runtime.manifest import BundleError
 from frm_perception.runtime.manifest import Section
+from frm_perception.runtime.manifest import brief
 from frm_perception.runtime.manifest import read_section
 
 SUFFIXES = ('.yaml', '.yml')
@@ -47,7 +48,7 @@ def find_label_space(name: str) -> LabelSpace:
     palette = None
     if 'palette' not in section.keys():
         palette = generated_palette(len(section.texts('classes')))
-    ignore = section.integers('ignore', None, 0) if 'ignore' in section.keys() else ()
+    ignore = section.integers('ignore', None, 0, 255) if 'ignore' in section.keys() else ()
     return parse_label_space(section, palette, ignore)
 
 
@@ -69,4 +70,4 @@ def parse_label_space(section: Section, palette: tuple[tuple[int, int, int], ...
     try:
         return LabelSpace(name, classes, palette, drivable, ignore)
     except ValueError as error:
-        raise BundleError(f'{section.file}: {error}') from error
+        raise BundleError(f'{section.file}: {brief(error)}') from error

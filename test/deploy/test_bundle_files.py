@@ -22,11 +22,13 @@ from threading import Barrier
 import pytest
 import yaml
 from tiny_bundle import TINY
+from tiny_bundle import manifest
 from tiny_bundle import tiny_model
 
 pytest.importorskip('torch', reason='the card describes the networks: requirements/train.txt')
 
 from frm_perception.deploy.bundle_files import extend  # noqa: E402
+from frm_perception.deploy.bundle_files import write_folder  # noqa: E402
 from frm_perception.labels import LabelSpace  # noqa: E402
 from frm_perception.runtime.bundle import Bundle  # noqa: E402
 from frm_perception.runtime.bundle import BundleError  # noqa: E402
@@ -35,6 +37,14 @@ OTHER = tiny_model(LabelSpace('other', TINY.classes, TINY.palette[::-1], ('road'
 ANOTHER = tiny_model(LabelSpace('another', TINY.classes, (*TINY.palette[2:], *TINY.palette[:2]),
                                 ('road',)))
 ACCURACY = {'gate': {'label_agreement': 0.99}}
+
+
+def test_what_stands_in_two_places_of_a_manifest_is_written_twice(tmp_path):
+    shared = {'images': [1, 2]}
+    content = {**manifest(tiny_model()), 'training': {'first': shared, 'second': shared}}
+    bundle = write_folder(tmp_path / 'tiny', content, {'fp32': tiny_model()})
+    assert bundle.training == content['training']
+    assert '&' not in (tmp_path / 'tiny' / 'model.yaml').read_text()
 
 
 def _fp32(folder):
@@ -151,10 +161,10 @@ def test_no_room_for_the_new_model_leaves_the_older_one_in_place(tiny_bundle, mo
 
 
 def test_a_bundle_that_was_exported_again_meanwhile_is_left_alone(tiny_bundle):
-    manifest = (tiny_bundle / 'model.yaml').read_bytes()
+    before = (tiny_bundle / 'model.yaml').read_bytes()
     with pytest.raises(BundleError, match='exported again meanwhile'):
         extend(tiny_bundle, 'int8', OTHER, ACCURACY, '0' * 64)
-    assert (tiny_bundle / 'model.yaml').read_bytes() == manifest
+    assert (tiny_bundle / 'model.yaml').read_bytes() == before
     assert not (tiny_bundle / 'int8.onnx').exists()
 
 

@@ -13,11 +13,13 @@
 # limitations under the License.
 """Model bundles: what is read, what is refused, and what is found."""
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 import yaml
@@ -25,6 +27,7 @@ from hypothesis import HealthCheck
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
+from onnx import numpy_helper
 from tiny_bundle import TINY
 from tiny_bundle import manifest
 from tiny_bundle import tiny_model
@@ -69,8 +72,20 @@ def _edit(folder: Path, edit: Edit) -> None:
     (lambda c: c['input'].update(default=[96]), "'input.default' must be a list of 2"),
     (lambda c: c['input'].update(default=[96, 161]), "'input.default' does not fit"),
     (lambda c: c['input'].update(max=[0, 64]), "'input.max' must hold whole numbers"),
-    (lambda c: c['input'].update(padding=[0, 0, 256]), "'input.padding' must be three values"),
+    (lambda c: c['input'].update(padding=[0, 0, 256]), "'input.padding' must hold whole numbers"),
+    (lambda c: c['input'].update(max=[8192, 8193]), 'from 1 to 8192, not 8193'),
+    (lambda c: c['input'].update(multiple_of=10 ** 3000), "'input.multiple_of' must hold whole"),
     (lambda c: c['output'].update(stride=0), "'output.stride' must hold whole numbers"),
+    (lambda c: c['output'].update(stride=3),
+     "'output.stride' is 3, and 'input.multiple_of' is 32, no multiple of it: not every image "
+     'would have whole cells. Copy the bundle again'),
+    (lambda c: c['input'].update(multiple_of=1), "'output.stride' is 4, and 'input.multiple_of' "),
+    (lambda c: c.update(name='red\nline'), "'name' must be at most 255 characters that can be"),
+    (lambda c: c.update(name='\x1b[31m'), "'name' must be at most 255 characters that can be"),
+    (lambda c: c.update(name='a' * 256), "'name' must be at most 255 characters that can be"),
+    (lambda c: c.update(name=['a' * 1000] * 1000), "'name' must be text, not ['aaa"),
+    (lambda c: c['label_space'].update(classes=['a\tb']), "'label_space.classes' must be at most"),
+    (lambda c: c['precisions'].update({'a\nb': {}}), "'precisions' must be a mapping with text"),
     (lambda c: c['label_space'].update(classes='road'), "'label_space.classes' must be a list"),
     (lambda c: c['label_space'].update(palette=[[0, 0]]), "'label_space.palette' must be a list"),
     (lambda c: c['label_space'].update(drivable=['lake']), "no class 'lake'"),
@@ -79,6 +94,8 @@ def _edit(folder: Path, edit: Edit) -> None:
     (lambda c: c['precisions']['fp32'].update(file='../x.onnx'), 'name of a file beside it'),
     (lambda c: c['precisions']['fp32'].update(file='/etc/passwd'), 'name of a file beside it'),
     (lambda c: c['precisions']['fp32'].update(file='..'), 'name of a file beside it'),
+    (lambda c: c['precisions']['fp32'].update(file='fp32\0.onnx'),
+     "'precisions.fp32.file' must be at most 255 characters that can be printed"),
 ])
 def test_a_wrong_manifest_is_refused_by_file_and_key(
         tiny_bundle: Path, edit: Edit, key: str) -> None:
@@ -87,6 +104,7 @@ def test_a_wrong_manifest_is_refused_by_file_and_key(
         Bundle.load(tiny_bundle)
     assert key in str(caught.value)
     assert str(tiny_bundle / 'model.yaml') in str(caught.value)
+    assert len(str(caught.value)) < 1000
 
 
 @pytest.mark.parametrize(('text', 'complaint'), [
@@ -116,7 +134,7 @@ def test_a_changed_model_is_refused(tiny_bundle: Path) -> None:
 
 def test_a_missing_model_is_named(tiny_bundle: Path) -> None:
     (tiny_bundle / 'fp32.onnx').unlink()
-    with pytest.raises(BundleError, match='fp32.onnx: No such file'):
+    with pytest.raises(BundleError, match='fp32.onnx: No such file.*Copy the bundle again'):
         Bundle.load(tiny_bundle).verified_model('fp32')
 
 
@@ -132,6 +150,32 @@ def test_a_link_out_of_the_bundle_is_refused(tiny_bundle: Path, tmp_path: Path) 
     with pytest.raises(BundleError, match='fp32.onnx leads to .*outside of the bundle.*copy the '
                                            'model into it'):
         Bundle.load(tiny_bundle).verified_model('fp32')
+
+
+def test_a_link_that_leads_to_itself_is_refused(tiny_bundle: Path) -> None:
+    (tiny_bundle / 'fp32.onnx').unlink()
+    (tiny_bundle / 'fp32.onnx').symlink_to('fp32.onnx')
+    with pytest.raises(BundleError, match='cannot read the model .*fp32.onnx: .*link.*again'):
+        Bundle.load(tiny_bundle).verified_model('fp32')
+
+
+@pytest.mark.parametrize('make', [os.mkfifo, os.mkdir])
+def test_a_model_that_is_no_plain_file_is_refused_at_once(
+        tiny_bundle: Path, make: Callable[[Path], None]) -> None:
+    (tiny_bundle / 'fp32.onnx').unlink()
+    make(tiny_bundle / 'fp32.onnx')
+    with pytest.raises(BundleError, match='fp32.onnx: it is not a plain file; put one there'):
+        Bundle.load(tiny_bundle).verified_model('fp32')
+
+
+@pytest.mark.parametrize('make', [os.mkfifo, os.mkdir])
+def test_a_manifest_that_is_no_plain_file_is_refused_at_once(
+        tiny_bundle: Path, make: Callable[[Path], None]) -> None:
+    (tiny_bundle / 'model.yaml').unlink()
+    make(tiny_bundle / 'model.yaml')
+    for load in (Bundle.load, find_bundle):
+        with pytest.raises(BundleError, match='model.yaml: it is not a plain file; put one there'):
+            load(tiny_bundle)
 
 
 def test_a_bundle_installed_by_links_is_loaded(tiny_bundle: Path, tmp_path: Path) -> None:
@@ -157,6 +201,20 @@ def test_weights_in_other_files_are_refused(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BundleError, match="fp32.onnx keeps 2 tensors in other files .*"
                                            "'(weights|bias)'.*Export the model as one file"):
+        Bundle.load(folder).verified_model('fp32')
+
+
+@pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf])
+def test_weights_that_are_no_finite_numbers_are_refused(tmp_path: Path, value: float) -> None:
+    graph = onnx.load_from_string(tiny_model())
+    weights = next(tensor for tensor in graph.graph.initializer if tensor.name == 'weights')
+    values = numpy_helper.to_array(weights).copy()
+    values[-1, -1] = value
+    weights.CopyFrom(numpy_helper.from_array(values, 'weights'))
+    model = graph.SerializeToString()
+    folder = write_bundle(tmp_path / 'models', manifest(model), model)
+    with pytest.raises(BundleError, match="fp32.onnx has weights that are not finite .*'weights'.*"
+                                           'Export it again'):
         Bundle.load(folder).verified_model('fp32')
 
 

@@ -166,8 +166,8 @@ def _damage_manifest(entry: Path) -> None:
     file.write_bytes(file.read_bytes()[:-9])
 
 
-def _write_noise(entry: Path) -> None:
-    (entry / 'manifest.json').write_bytes(b'\xff\xfe\x00')
+def _write(manifest: bytes) -> Callable[[Path], object]:
+    return lambda entry: (entry / 'manifest.json').write_bytes(manifest)
 
 
 def _manifest(edit: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
@@ -198,7 +198,9 @@ def _take_other_engine(entry: Path) -> None:
     (_open_folder, 'its folder can be written to by other users (mode 0702)'),
     (_remove_manifest, 'manifest.json: No such file'),
     (_damage_manifest, 'manifest.json is damaged'),
-    (_write_noise, 'manifest.json is damaged'),
+    (_write(b'\xff\xfe\x00'), 'manifest.json is damaged'),
+    (_write(b'[' * 100_000), 'manifest.json is damaged'),
+    (_manifest(lambda content: content['files'].update(engine=[0] * 99)), ', 0, 0, ...]'),
     (_manifest(lambda content: content.pop('key')), 'manifest.json is damaged'),
     (_manifest(lambda content: content.update(more=1)), 'manifest.json is damaged'),
     (_manifest(lambda content: content.update(files=[])), 'engine is not in manifest.json'),
@@ -207,7 +209,7 @@ def _take_other_engine(entry: Path) -> None:
     (_take_other_engine, 'manifest.json is of another key'),
 ])
 def test_what_is_not_as_it_was_built_is_built_again_with_a_line_that_says_why(
-        cache: Recorder, damage: Callable[[Path], None], reason: str) -> None:
+        cache: Recorder, damage: Callable[[Path], object], reason: str) -> None:
     entry = cache.entry()
     damage(entry)
     assert cache.entry() == entry

@@ -13,6 +13,7 @@
 # limitations under the License.
 """Label spaces by name or from a YAML file."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -68,14 +69,28 @@ def test_colours_are_generated_where_the_file_has_none(tmp_path: Path) -> None:
     ({'palette': [[0, 0, 0]]}, '3 classes but 1 colours'),
     ({'ignore': ['void']}, "'ignore' must hold whole numbers"),
     ({'ignore': 0}, "'ignore' must be a list of whole numbers, not 0"),
-    ({'ignore': [300]}, r'ignores ids beyond 0..255: \[300\]'),
+    ({'ignore': [300]}, "'ignore' must hold whole numbers from 0 to 255, not 300"),
+    ({'drivable': ['lake' * 20] * 500}, "no class 'lake"),
     ({'colours': []}, "'colours' is not a known key")])
 def test_what_is_wrong_is_named_with_the_file(
         tmp_path: Path, changes: dict[str, object], complaint: str) -> None:
-    with pytest.raises(ValueError, match=rf'lanes\.yaml: .*{complaint}'):
+    with pytest.raises(ValueError, match=rf'lanes\.yaml: .*{complaint}') as caught:
         find_label_space(_file(tmp_path, **changes))
+    assert len(str(caught.value)) < 1000
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r'nowhere\.yaml'):
         find_label_space(str(tmp_path / 'nowhere.yaml'))
+
+
+@pytest.mark.parametrize('name', ['lanes\0.yaml', 'lanes\ud800.yaml'])
+def test_what_can_be_the_name_of_no_file_is_refused_by_that_name(name: str) -> None:
+    with pytest.raises(ValueError, match=r"'lanes\\\w+\.yaml' can be the name of no file"):
+        find_label_space(name)
+
+
+def test_a_file_that_could_not_be_read_to_its_end_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / 'lanes.yaml')
+    with pytest.raises(ValueError, match=r'lanes\.yaml: it is not a plain file'):
+        find_label_space(str(tmp_path / 'lanes.yaml'))

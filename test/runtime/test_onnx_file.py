@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""Weights kept outside of a model are found wherever they hide."""
+"""Weights kept outside of a model, or that are no numbers, are found wherever they hide."""
 
 from collections.abc import Callable
 
@@ -26,6 +26,7 @@ from onnx import numpy_helper
 from tiny_bundle import tiny_model
 
 from frm_perception.runtime.onnx_file import external_tensors
+from frm_perception.runtime.onnx_file import not_finite_tensors
 
 
 def _external(name: str) -> TensorProto:
@@ -81,11 +82,54 @@ def test_a_model_that_holds_its_weights_has_none() -> None:
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_read_or_refused(data: bytes) -> None:
-    try:
-        assert isinstance(external_tensors(data), list)
-    except ValueError as error:
-        assert str(error)
+@pytest.mark.parametrize('look', [external_tensors, not_finite_tensors])
+def test_any_bytes_are_read_or_refused(look: Callable[[bytes], list[str]], data: bytes) -> None:
+    for content in (data, _field(7, _field(5, b'\x10\x0a' + data))):
+        try:
+            assert isinstance(look(content), list)
+        except ValueError as error:
+            assert str(error)
+
+
+def _with_tensor(tensor: TensorProto) -> bytes:
+    model = onnx.load_from_string(tiny_model())
+    model.graph.initializer.append(tensor)
+    return bytes(model.SerializeToString())
+
+
+_FLOATS = [TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE]
+_LARGEST = {TensorProto.FLOAT16: 65504.0, TensorProto.DOUBLE: 1e308}
+
+
+def _bits(kind: int, values: list[float]) -> bytes:
+    if kind == TensorProto.BFLOAT16:
+        return (np.array(values, '<f4').view('<u4') >> 16).astype('<u2').tobytes()
+    return np.array(values, helper.tensor_dtype_to_np_dtype(kind)).tobytes()
+
+
+@pytest.mark.parametrize('kind', _FLOATS, ids=TensorProto.DataType.Name)
+@pytest.mark.parametrize('raw', [True, False])
+@pytest.mark.parametrize(('value', 'is_finite'), [
+    (np.nan, False), (-np.nan, False), (np.inf, False), (-np.inf, False), (0.0, True),
+    (-1.0, True), (None, True)])
+def test_a_value_that_is_no_finite_number_is_found_however_it_is_stored(
+        kind: int, raw: bool, value: float | None, is_finite: bool) -> None:
+    values = [0.5, _LARGEST.get(kind, 3e38) if value is None else value, -2.0]
+    content = _bits(kind, values) if raw else values
+    model = _with_tensor(helper.make_tensor('spoilt', kind, [3], content, raw=raw))
+    assert not_finite_tensors(model) == ([] if is_finite else ['spoilt'])
+
+
+def test_integers_are_not_taken_for_numbers_that_are_not_finite() -> None:
+    for dtype in (np.int8, np.uint8, np.int32, np.int64):
+        assert not_finite_tensors(_with_tensor(
+            numpy_helper.from_array(np.full(9, -1).astype(dtype), 'whole'))) == []
+
+
+@given(st.lists(st.floats(width=16), max_size=20))
+def test_halves_stored_as_integers_are_read_exactly(values: list[float]) -> None:
+    model = _with_tensor(helper.make_tensor('halves', TensorProto.FLOAT16, [len(values)], values))
+    assert not_finite_tensors(model) == ([] if np.isfinite(values).all() else ['halves'])
 
 
 @given(st.integers(0, 400))

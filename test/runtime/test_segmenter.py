@@ -14,6 +14,7 @@
 """A camera image in, its labels and its drivable area out: the whole way."""
 
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +170,7 @@ def with_bf16(models: Path) -> Bundle:
     """Return a bundle whose fp32 model may be computed in bf16."""
     model = tiny_model()
     content = manifest(model)
-    content['precisions']['bf16'] = content['precisions']['fp32']
+    content['precisions']['bf16'] = deepcopy(content['precisions']['fp32'])
     return Bundle.load(write_bundle(models, content, model))
 
 
@@ -199,7 +200,10 @@ def test_a_model_that_its_manifest_describes_and_that_is_bad_is_named(
         tmp_path: Path, provider: str) -> None:
     model = onnx.load_from_string(tiny_model())
     for tensor in model.graph.initializer:
-        tensor.raw_data = np.full(len(tensor.raw_data) // 4, np.nan, np.float32).tobytes()
+        tensor.raw_data = np.full(len(tensor.raw_data) // 4, 3e38, np.float32).tobytes()
+    # Each weight is finite, and twice of it is not.
+    model.graph.node[-1].output[0] = 'half'
+    model.graph.node.append(onnx.helper.make_node('Add', ['half', 'half'], ['logits']))
     content = model.SerializeToString()
     folder = write_bundle(tmp_path, manifest(content), content)
     with pytest.raises(EngineError, match=f'^{folder / "fp32.onnx"}: .* not finite'):
