@@ -125,6 +125,16 @@ def test_a_rate_is_limited_and_the_limit_lifted(
         front.ask(red())
 
 
+def test_the_greatest_age_changes_between_two_frames(
+        probe: Probe, node: SegmenterProcess, front: Camera) -> None:
+    with Diagnostics(probe, node) as diagnostics:
+        assert node.set_parameter('max_age', 60.0) == ''
+        front.publisher.publish(red())  # whose stamp is of 1970
+        diagnostics.status_where('front', stale='1')
+        assert node.set_parameter('max_age', 0.0) == ''
+        front.ask(red())
+
+
 def test_a_set_is_refused_as_a_whole(node: SegmenterProcess, front: Camera) -> None:
     for wrong, why in (({'drivable_foot': 5.0}, 'drivable_foot cannot be 5.0'),
                        ({'fit': 'crop'}, 'takes effect in configure'),
