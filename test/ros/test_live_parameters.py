@@ -88,8 +88,7 @@ def test_palette_and_opacity_change_in_overlay_and_legend(
     sky = np.zeros((90, 150, 3), np.uint8)
     sky[..., 2] = 255
     with Listener(probe, node, 'front/segmentation/overlay', Image) as overlay:
-        while not overlay.heard:
-            front.answering()
+        overlay.hear(front)
 
         def drawn() -> list[int]:
             message = image_message(sky, 'rgb8')
