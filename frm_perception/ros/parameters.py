@@ -121,7 +121,7 @@ class SegmenterParameters:
     @property
     def colors(self) -> dict[str, tuple[int, int, int]]:
         """Red, green and blue of the classes whose colours are not to be the model's."""
-        entries = (entry.partition('=#') for entry in self.palette)
+        entries = (entry.rpartition('=#') for entry in self.palette)
         return {name: (int(code[:2], 16), int(code[2:4], 16), int(code[4:], 16))
                 for name, _, code in entries}
 
@@ -169,7 +169,7 @@ SPECS: Mapping[str, ParameterSpec] = {
     'cameras': ParameterSpec(
         ['camera'],
         'Cameras C: the node reads C/image_raw and, where it is there, C/camera_info; it '
-        'publishes C/segmentation/label, drivable and camera_info. One engine serves all of them.',
+        'publishes below C/segmentation. One engine serves all of them.',
         "a list of different topic prefixes such as ['front', 'rear']", _are_cameras),
     'transport': ParameterSpec(
         'auto',

@@ -100,6 +100,9 @@ class CameraRecord:
     _reports: deque[tuple[float, int, int]] = field(
         default_factory=lambda: deque([(time.monotonic(), 0, 0)], maxlen=_RATE_REPORTS))
 
+    def __post_init__(self) -> None:
+        self.rates(self.reported)
+
     def add_times(self, milliseconds: Mapping[str, float]) -> None:
         """Take in durations of one frame by name."""
         for name, duration in milliseconds.items():

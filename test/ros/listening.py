@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from node_process import Camera
 from node_process import Probe
 from node_process import SegmenterProcess
 from node_process import key_of
@@ -45,6 +46,11 @@ class Listener:
 
     def __exit__(self, *_: object) -> None:
         self._node.destroy_subscription(self._subscription)
+
+    def hear(self, camera: Camera) -> None:
+        """Let a camera call until an answer is heard here: the node knows of the subscription."""
+        wait_until(lambda: camera.answering() and self.heard,
+                   f'an answer on {self._subscription.topic_name}')
 
     def first(self) -> Any:
         """Wait for the first message."""

@@ -16,7 +16,9 @@
 from __future__ import annotations
 
 import array
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import cv2
@@ -267,6 +269,30 @@ def test_with_a_slow_model_the_newest_frame_wins(probe: Probe, tmp_path: Path) -
             assert counts['answered'] == len(answered) < 20
             assert counts['dropped'] == 20 - len(answered)
             wait_until(lambda: 'were dropped for newer ones' in node.log(), 'a word of the drops')
+
+
+def test_four_equal_cameras_share_a_slow_engine_equally(probe: Probe, tmp_path: Path) -> None:
+    """All of them send several times as many images as can be answered."""
+    write_slow_bundle(tmp_path / 'models')
+    names = ('front', 'rear', 'left', 'right')
+    with SegmenterProcess(
+            probe, tmp_path / 'log', cameras=list(names), model_dir=tmp_path / 'models',
+            overrides={f'{name}/image_raw': RELIABLE for name in names}
+    ) as node, ExitStack() as held:
+        assert node.change_state('configure') and node.change_state('activate')
+        cameras = [held.enter_context(node.camera(name, qos=DEEP)) for name in names]
+        for camera in cameras:
+            camera.answering()
+
+        def answered() -> list[int]:
+            for camera in cameras:
+                camera.publisher.publish(image_message(scene(), 'rgb8'))
+            time.sleep(0.02)
+            return [len(camera.answers['drivable']) for camera in cameras]
+
+        wait_until(lambda: sum(answered()) >= 80, '80 answers', deadline=120.0)
+        counts = answered()
+        assert all(abs(count - sum(counts) / 4) <= 0.1 * sum(counts) / 4 for count in counts)
 
 
 def test_frames_dropped_by_deactivate_are_not_said_to_be_dropped_for_newer_ones(

@@ -56,11 +56,16 @@ def test_without_subscribers_nothing_is_computed_and_the_first_one_gets_the_next
             assert 'nobody has subscribed' in status.message
 
             sent = 20
+
+            def heard() -> list[object]:
+                nonlocal sent
+                publisher.publish(image_message(RED, 'rgb8'))
+                sent += 1
+                time.sleep(0.05)
+                return listener.heard
+
             with Listener(probe, node, f'front/segmentation/{output}', message_type) as listener:
-                while not listener.heard:  # the node learns of the listener at some time
-                    publisher.publish(image_message(RED, 'rgb8'))
-                    sent += 1
-                    time.sleep(0.05)
+                wait_until(heard, 'the node to learn of the listener')
                 message = image_message(RED, 'rgb8')
                 publisher.publish(message)
                 listener.of(message.header)

@@ -88,8 +88,7 @@ def test_palette_and_opacity_change_in_overlay_and_legend(
     sky = np.zeros((90, 150, 3), np.uint8)
     sky[..., 2] = 255
     with Listener(probe, node, 'front/segmentation/overlay', Image) as overlay:
-        while not overlay.heard:
-            front.answering()
+        overlay.hear(front)
 
         def drawn() -> list[int]:
             message = image_message(sky, 'rgb8')
@@ -122,6 +121,16 @@ def test_a_rate_is_limited_and_the_limit_lifted(
         answered = int(values['answered']) - int(before['answered'])
         assert answered + int(values['dropped']) - int(before['dropped']) == 2
         assert node.set_parameter('max_rate', [0.0]) == ''
+        front.ask(red())
+
+
+def test_the_greatest_age_changes_between_two_frames(
+        probe: Probe, node: SegmenterProcess, front: Camera) -> None:
+    with Diagnostics(probe, node) as diagnostics:
+        assert node.set_parameter('max_age', 60.0) == ''
+        front.publisher.publish(red())  # whose stamp is of 1970
+        diagnostics.status_where('front', stale='1')
+        assert node.set_parameter('max_age', 0.0) == ''
         front.ask(red())
 
 

@@ -79,8 +79,8 @@ def test_every_output_bears_the_images_header_and_says_the_same(
     with Listener(probe, active, f'{prefix}/confidence', Image) as confidence, \
             Listener(probe, active, f'{prefix}/overlay', Image) as overlay, \
             Listener(probe, active, f'{prefix}/label/compressed', CompressedImage) as compressed:
-        while not (confidence.heard and overlay.heard and compressed.heard):
-            front.answering()
+        for listener in (confidence, overlay, compressed):
+            listener.hear(front)
         message = image_message(scene()[..., ::-1], 'bgr8', header=new_header('front_optical'))
         labels, drivable = front.ask(message)
         expected = reference.segment(scene(), confidence=True)
@@ -114,8 +114,7 @@ def test_an_overlay_is_drawn_of_what_the_network_saw_of_a_compressed_image(
         assert node.change_state('configure') and node.change_state('activate')
         with Listener(probe, node, 'front/segmentation/overlay', Image) as overlay, \
                 node.camera('front', compressed=True) as camera:
-            while not overlay.heard:
-                camera.answering()
+            overlay.hear(camera)
             header = new_header()
             labels, _ = camera.ask(
                 CompressedImage(header=header, format='jpeg', data=array.array('B', jpeg)))
@@ -159,8 +158,8 @@ def test_the_semantic_layer_of_nav2_gets_label_and_confidence_as_it_subscribes_t
                   qos_profile_sensor_data) as label, \
             Listener(probe, active, 'front/segmentation/confidence', Image,
                      qos_profile_sensor_data) as confidence:
-        while not (label.heard and confidence.heard):
-            front.answering()
+        label.hear(front)
+        confidence.hear(front)
         message = image_message(scene(), 'rgb8')
         front.ask(message)
         mask, certainty = label.of(message.header), confidence.of(message.header)
@@ -173,6 +172,5 @@ def test_the_semantic_layer_of_nav2_gets_label_and_confidence_as_it_subscribes_t
 def test_foxglove_shows_every_image(
         probe: Probe, active: SegmenterProcess, front: Camera, output: str) -> None:
     with Listener(probe, active, f'front/segmentation/{output}', Image) as listener:
-        while not listener.heard:
-            front.answering()
+        listener.hear(front)
         assert listener.heard[0].encoding in FOXGLOVE_ENCODINGS

@@ -28,6 +28,7 @@ from rcl_interfaces.msg import ParameterType
 from frm_perception.ros.parameters import SPECS
 
 CONFIG = Path(__file__).parents[2] / 'config' / 'segmenter.yaml'
+README = Path(__file__).parents[2] / 'README.md'
 
 
 @pytest.fixture(scope='module')
@@ -123,6 +124,17 @@ def test_every_parameter_describes_itself(node: SegmenterProcess) -> None:
         assert descriptor.additional_constraints.startswith('Possible: ')
         assert descriptor.type != ParameterType.PARAMETER_NOT_SET
         assert not descriptor.dynamic_typing
+
+
+def test_the_readme_says_of_every_parameter_what_the_node_says() -> None:
+    lines = README.read_text(encoding='utf-8').splitlines()
+    rows = [
+        f'| `{name}` | `{spec.default}` | {spec.description} Possible: {spec.possible}.'
+        + (' Takes effect at once.' if spec.live else '') + ' |'
+        for name, spec in SPECS.items()]
+    begin = lines.index(rows[0])
+    assert lines[begin:begin + len(rows)] == rows
+    assert not lines[begin + len(rows)].startswith('|')
 
 
 def test_the_configuration_file_holds_exactly_the_defaults() -> None:

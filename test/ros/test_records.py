@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from tiny_bundle import TINY
 
+from frm_perception.ros.mailbox import FrameCounts
 from frm_perception.ros.records import WINDOW
 from frm_perception.ros.records import CameraRecord
 from frm_perception.ros.records import TimingWindow
@@ -41,6 +42,15 @@ def test_answers_of_one_class_after_another_are_counted_anew() -> None:
             (1, 'road', 1), (1, 'road', 2), (0, 'sky', 1), (255, 'unlabelled', 1)):
         record.note_labels(np.full((3, 5), value, np.uint8), TINY)
         assert (record.one_class, record.one_class_frames) == (name, frames)
+
+
+def test_rates_are_of_the_frames_since_the_record_began() -> None:
+    record = CameraRecord(reported=FrameCounts(received=100, answered=50))
+    rate_in, rate_out = record.rates(FrameCounts(received=104, answered=52))
+    assert rate_in == pytest.approx(2 * rate_out) and rate_out > 0
+    for _ in range(10):
+        rates = record.rates(FrameCounts(received=104, answered=52))
+    assert rates == (0.0, 0.0)
 
 
 @pytest.mark.parametrize('count', [1, 10, WINDOW, 3 * WINDOW])
