@@ -22,9 +22,7 @@ out of the growth; what is left is the slope of a line through it, times the len
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +32,7 @@ from frm_perception.evaluation.record import markdown_table
 from frm_perception.evaluation.record import origin_text
 from frm_perception.evaluation.record import provenance
 from frm_perception.runtime.bundle import Bundle
+from frm_perception.runtime.resident_memory import resident_mib
 from frm_perception.runtime.segmenter import Segmenter
 from frm_perception.scenes import RenderedDrive
 
@@ -104,12 +103,6 @@ def growth(samples: Sequence[float]) -> float:
         return 0.0
     slope = np.polyfit(np.arange(settled.size), settled, 1)[0]
     return float(slope * (settled.size - 1))
-
-
-def resident_mib() -> float:
-    """Return how much memory of the machine this process holds, in MiB."""
-    pages = int(Path('/proc/self/statm').read_text().split()[1])
-    return pages * os.sysconf('SC_PAGE_SIZE') / 2 ** 20
 
 
 def _part(what: str, times: int, mib: Sequence[float]) -> dict[str, Any]:

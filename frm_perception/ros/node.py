@@ -94,6 +94,7 @@ class SegmenterNode(LifecycleNode):
         self._session: Session | None = None
         self._phase = 'unconfigured'
         self._failing = False
+        self._problem = ''
         self._restarts = 0
         self._counts: dict[str, FrameCounts] = {}
         self._warned_of: set[str] = set()
@@ -114,6 +115,10 @@ class SegmenterNode(LifecycleNode):
         self._publish_diagnostics()
         try:
             self._session = self._load()
+            self._problem = ''
+        except Exception as error:
+            self._problem = f'configure failed: {error}'
+            raise
         finally:
             self._phase = 'unconfigured' if self._session is None else 'inactive'
         self._say_next_step('activate')
@@ -323,8 +328,12 @@ class SegmenterNode(LifecycleNode):
             level, text = DiagnosticStatus.OK, self._phase
             if self._failing:
                 level, text = DiagnosticStatus.ERROR, self._failure()
+            elif self._problem:
+                level, text = DiagnosticStatus.ERROR, self._problem.partition('\n')[0]
             message.status = [make_status(self, 'engine', level, text, {
-                'state': self._phase, 'restarts': self._restarts})]
+                'state': self._phase, 'restarts': self._restarts, 'problem': self._problem,
+                'provider_asked': self.get_parameter('provider').value,
+                'precision': self.get_parameter('precision').value})]
         self._diagnostics.publish(message)
 
     def _command(self, transition: str) -> str:

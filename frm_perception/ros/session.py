@@ -28,7 +28,6 @@ from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import Image
 
-from frm_perception.evaluation.memory import resident_mib
 from frm_perception.labels import LabelSpace
 from frm_perception.ros.answerer import Answerer
 from frm_perception.ros.answerer import Frame
@@ -53,6 +52,7 @@ from frm_perception.ros.scheduler import RateLimit
 from frm_perception.ros.worker import Worker
 from frm_perception.runtime.engine_cache import open_cache
 from frm_perception.runtime.engines import EngineError
+from frm_perception.runtime.resident_memory import resident_mib
 from frm_perception.runtime.segmenter import Segmenter
 
 SILENCE_S = 5.0

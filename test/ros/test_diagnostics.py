@@ -46,7 +46,8 @@ def test_the_engine_status_tells_state_model_and_provider(
             probe, tmp_path / 'log', model_dir=models, resolution='64x128',
             provider='cpu', threads=1) as node, Diagnostics(probe, node) as diagnostics:
         status, values = diagnostics.next_status('engine')
-        assert values == {'state': 'unconfigured', 'restarts': '0'}
+        assert values == {'state': 'unconfigured', 'restarts': '0', 'problem': '',
+                          'provider_asked': 'cpu', 'precision': 'fp32'}
         assert node.change_state('configure')
         _, values = diagnostics.status_where('engine', state='inactive')
         assert values['model'] == 'tiny'
@@ -55,6 +56,23 @@ def test_the_engine_status_tells_state_model_and_provider(
         assert values['threads'] == '1'
         assert values['provider_asked'] == values['provider'] == 'cpu'
         assert status.level == DiagnosticStatus.OK
+
+
+def test_a_failed_configure_is_an_error_with_what_was_asked_until_one_succeeds(
+        probe: Probe, models: Path, tmp_path: Path) -> None:
+    with SegmenterProcess(
+            probe, tmp_path / 'log', model_dir=models, provider='cuda', require_provider=True
+    ) as node, Diagnostics(probe, node) as diagnostics:
+        assert not node.change_state('configure')
+        status, values = diagnostics.next_status('engine')
+        assert status.level == DiagnosticStatus.ERROR
+        assert 'provider cuda was asked for' in status.message
+        assert (values['state'], values['provider_asked']) == ('unconfigured', 'cuda')
+        assert status.message in values['problem']
+        assert not node.set_parameter('require_provider', False)
+        assert node.change_state('configure')
+        status, _ = diagnostics.status_where('engine', state='inactive')
+        assert status.level == DiagnosticStatus.WARN  # the CPU does the work
 
 
 def test_latency_is_measured_on_the_nodes_clock_even_a_simulated_one(

@@ -1,0 +1,25 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""What a process holds of the machine's memory."""
+
+import numpy as np
+
+from frm_perception.runtime.resident_memory import resident_mib
+
+
+def test_memory_that_is_written_to_is_resident():
+    before = resident_mib()
+    block = np.ones(32 * 2 ** 20, np.uint8)
+    assert 24 < resident_mib() - before < 48
+    assert block.all()
