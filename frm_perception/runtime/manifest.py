@@ -139,7 +139,7 @@ def read_section(file: Path) -> Section:
     """
     text = read_plain_file(file, _MAX_BYTES)
     try:
-        content = yaml.load(text.decode('utf-8'), _Loader)
+        content = _Loader(text.decode('utf-8')).get_single_data()
     except RecursionError:
         raise BundleError(f'{file} is not valid YAML: it is nested too deeply') from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:

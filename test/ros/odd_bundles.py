@@ -24,14 +24,16 @@ from tiny_bundle import tiny_model
 from tiny_bundle import write_bundle
 
 
-def write_slow_bundle(models: Path) -> None:
-    """Write the tiny bundle with some 100 ms of idle work put in front of it."""
+def write_slow_bundle(models: Path, times: int = 1) -> None:
+    """Write the tiny bundle with so many times some 100 ms of idle work put in front of it."""
     model = onnx.load_from_string(tiny_model())
     pool = next(node for node in model.graph.node if node.op_type == 'AveragePool')
-    work = onnx.helper.make_node(
-        'AveragePool', [pool.input[0]], ['slow'], kernel_shape=[61, 61], pads=[30, 30, 30, 30])
-    pool.input[0] = 'slow'
-    model.graph.node.insert(list(model.graph.node).index(pool), work)
+    for index in range(times):
+        work = onnx.helper.make_node(
+            'AveragePool', [pool.input[0]], [f'slow{index}'], kernel_shape=[61, 61],
+            pads=[30, 30, 30, 30])
+        pool.input[0] = f'slow{index}'
+        model.graph.node.insert(list(model.graph.node).index(pool), work)
     data = model.SerializeToString()
     content = manifest(data)
     content['input']['default'] = [192, 320]

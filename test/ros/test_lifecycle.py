@@ -15,7 +15,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -30,6 +29,7 @@ from node_process import Probe
 from node_process import SegmenterProcess
 from node_process import image_message
 from node_process import wait_until
+from odd_bundles import write_slow_bundle
 from tiny_bundle import write_tiny_bundle
 
 from frm_perception.ros.parameters import SPECS
@@ -172,9 +172,7 @@ def test_a_signal_that_arrives_twice_ends_the_process_as_one_does(
 def test_a_later_signal_of_either_kind_ends_the_process_at_once(
         probe: Probe, tmp_path: Path) -> None:
     """As launch does it: SIGINT, then SIGTERM to a process that does not come to its end."""
-    model = write_tiny_bundle(tmp_path / 'models') / 'fp32.onnx'
-    model.unlink()
-    os.mkfifo(model)  # whoever reads it waits for ever
+    write_slow_bundle(tmp_path / 'models', times=300)
     with SegmenterProcess(
             probe, tmp_path / 'log', model_dir=tmp_path / 'models') as node, \
             Diagnostics(probe, node) as heard:
