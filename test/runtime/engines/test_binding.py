@@ -44,7 +44,7 @@ def binding() -> FixedBinding:
 def bound() -> OnnxEngine:
     """Return an engine that works as on a GPU, whose memory is the CPU's."""
     engine = OnnxEngine(tiny_model(), 'tiny.onnx', EngineOptions('cpu', size=(64, 96)))
-    engine._bind(SHAPE, engine._output_shape(tiny_model(), images(1)[0]), 'cpu')
+    engine._bind(SHAPE, engine.first_shape, 'cpu')
     engine._check_binding(np.zeros(SHAPE, np.uint8))
     return engine
 
