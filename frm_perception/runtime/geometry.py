@@ -140,7 +140,9 @@ class Geometry:
             seen = seen.repeat(2, axis=1)
         height, width = self.content
         region = out[:height, :width]
-        shrinks = max(self.view.height / height, self.view.width / width) > _BILINEAR_REACH
+        if _reaches_beyond(seen, height, width):
+            seen = _averaged(seen, height, width)
+        shrinks = _reaches_beyond(seen, height, width)
         how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         if encoding == 'rgb8':
             cv2.resize(seen, (width, height), dst=region, interpolation=how)
@@ -149,3 +151,25 @@ class Geometry:
                    region)
         out[height:] = padding
         out[:height, width:] = padding
+
+
+def _reaches_beyond(image: NDArray[np.uint8], height: int, width: int) -> bool:
+    return max(image.shape[0] / height, image.shape[1] / width) > _BILINEAR_REACH
+
+
+def _averaged(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """
+    Average squares of pixels, as large as divide the image and leave it no smaller than asked.
+
+    OpenCV does that several times faster than by a number of pixels that is not whole: 1920x1080
+    by two, and what is left bilinearly, in a seventh of the time of 1920x1080 to 912x512 at once.
+    """
+    rows, columns = image.shape[:2]
+    side = min(rows // height, columns // width)
+    while side > 1 and (rows % side or columns % side):
+        side -= 1
+    if side < 2:
+        return image
+    averaged: NDArray[np.uint8] = np.asarray(cv2.resize(
+        image, (columns // side, rows // side), interpolation=cv2.INTER_AREA), np.uint8)
+    return averaged

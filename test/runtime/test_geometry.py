@@ -205,3 +205,16 @@ def test_impossible_sizes_are_refused(image: tuple[int, int], network: tuple[int
 def test_an_unknown_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="'squash'; choose from letterbox, stretch, crop"):
         Geometry.fit((10, 10), (64, 64), CELL, 'squash')
+
+
+@pytest.mark.parametrize('image', [(96, 160), (100, 164), (97, 161), (400, 640)])
+def test_shrinking_keeps_every_part_of_the_image_in_its_place(image: tuple[int, int]) -> None:
+    """A plane comes back as that plane, whether squares of pixels divide the image or not."""
+    rows, columns = np.mgrid[:image[0], :image[1]]
+    plane = (20 + 100 * (rows + 0.5) / image[0] + 100 * (columns + 0.5) / image[1]).astype(np.uint8)
+    geometry = Geometry.fit(image, (32, 64), 4, 'stretch')
+    out = np.zeros((32, 64, 3), np.uint8)
+    geometry.forward(plane, 'mono8', out, (0, 0, 0))
+    rows, columns = np.mgrid[:32, :64]
+    expected = 20 + 100 * (rows + 0.5) / 32 + 100 * (columns + 0.5) / 64
+    assert np.abs(out[..., 0] - expected).max() < 2.5
