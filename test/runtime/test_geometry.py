@@ -211,7 +211,8 @@ def test_an_unknown_fit_is_refused() -> None:
 def test_shrinking_keeps_every_part_of_the_image_in_its_place(image: tuple[int, int]) -> None:
     """A plane comes back as that plane, whether squares of pixels divide the image or not."""
     rows, columns = np.mgrid[:image[0], :image[1]]
-    plane = (20 + 100 * (rows + 0.5) / image[0] + 100 * (columns + 0.5) / image[1]).astype(np.uint8)
+    slope = (rows + 0.5) / image[0] + (columns + 0.5) / image[1]
+    plane = (20 + 100 * slope).astype(np.uint8)
     geometry = Geometry.fit(image, (32, 64), 4, 'stretch')
     out = np.zeros((32, 64, 3), np.uint8)
     geometry.forward(plane, 'mono8', out, (0, 0, 0))
