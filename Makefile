@@ -10,7 +10,8 @@ ANY_PYTHON := $(shell for name in $(PYTHON) python3 python3.12 python3.11 python
 PREPARE = $(if $(ANY_PYTHON),$(ANY_PYTHON) scripts/bootstrap.py --python '$(PYTHON)',\
 	$(error There is no Python 3. On Debian and Ubuntu: sudo apt install python3 python3-venv))
 # As many at once as there are cores: each file's tests in one process, since they share what they made.
-TESTS = $(PREPARE) run,train,test -- pytest -p xdist.plugin -n auto --maxprocesses 4 --dist loadfile
+# A process that dies fails the run; pytest-xdist would start another one and then wait for ever.
+TESTS = $(PREPARE) run,train,test -- pytest -p xdist.plugin -n auto --maxprocesses 4 --dist loadfile --max-worker-restart 0
 
 help:
 	@echo 'make demo       show it: a camera, the segmenter and a recorder, over ROS 2; results in out/demo/'
