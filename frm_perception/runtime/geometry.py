@@ -161,8 +161,7 @@ def _averaged(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.u
     """
     Average squares of pixels, as large as divide the image and leave it no smaller than asked.
 
-    OpenCV does that several times faster than by a number of pixels that is not whole: 1920x1080
-    by two, and what is left bilinearly, in a seventh of the time of 1920x1080 to 912x512 at once.
+    OpenCV does that much faster than by a number of pixels that is not whole.
     """
     rows, columns = image.shape[:2]
     side = min(rows // height, columns // width)

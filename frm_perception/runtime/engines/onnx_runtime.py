@@ -273,8 +273,8 @@ class OnnxEngine:
         """
         options = self._ort.SessionOptions()
         options.intra_op_num_threads = self.threads
-        # Threads that wait by spinning take the processor from other programs: on two cores that
-        # others used as well, an inference took 1.5 times as long with it, and 1.7 times the work.
+        # Threads that wait by spinning take the processor from other programs, and on cores that
+        # others use as well they slow the inference itself down.
         options.add_session_config_entry('session.intra_op.allow_spinning', '0')
         # Errors are raised as well: without this each of them, such as one failing frame, is also
         # a line on standard error in a form of its own, past the log of whoever calls.
