@@ -201,12 +201,14 @@ class LossConfig:
     :param class_weights: of the cross-entropy; classes that are not named have 1.
     :param hard_examples: online hard example mining: only pixels whose right class has less than
         this probability count, and at least one in 16; 0 counts all.
+    :param lovasz: weight of the Lovász softmax, which stands for the mean IoU.
     :param contrast: weight of the pixel contrast; ``contrast_start``: its first iteration.
     :param auxiliary: weight of a second cross-entropy on the backbone's map at stride 16.
     """
 
     class_weights: dict[str, float] = field(default_factory=dict)
     hard_examples: float = 0.0
+    lovasz: float = 0.0
     contrast: float = 0.1
     contrast_start: int = 500
     auxiliary: float = 0.0

@@ -28,6 +28,7 @@ from frm_perception.networks.layers import conv_norm_relu
 from frm_perception.training.config import LossConfig
 from frm_perception.training.losses import CrossEntropy
 from frm_perception.training.losses import Distillation
+from frm_perception.training.losses import LovaszSoftmax
 from frm_perception.training.losses import PixelContrast
 
 _AUXILIARY_LEVEL = 2  # the map at stride 16
@@ -51,6 +52,7 @@ class Objective(nn.Module):
         self.bf16 = bf16
         weights = [config.class_weights.get(name, 1.0) for name in space.classes]
         self.cross_entropy = CrossEntropy(targets, weights, config.hard_examples)
+        self.lovasz = LovaszSoftmax()
         if config.contrast:
             self.contrast = PixelContrast(network.head.width)
         if config.auxiliary:
@@ -78,6 +80,8 @@ class Objective(nn.Module):
             logits = self.network.head.classify(fused)
             auxiliary = self.auxiliary(features[_AUXILIARY_LEVEL]) if config.auxiliary else None
         terms = {'cross_entropy': self.cross_entropy(logits, labels)}
+        if config.lovasz:
+            terms['lovasz'] = config.lovasz * self.lovasz(logits, labels)
         if auxiliary is not None:
             terms['auxiliary'] = config.auxiliary * self.cross_entropy(auxiliary, labels)
         if config.contrast and iteration >= config.contrast_start:

@@ -22,6 +22,7 @@ torch = pytest.importorskip('torch', reason='training needs torch: requirements/
 from frm_perception.labels import IGNORE  # noqa: E402
 from frm_perception.training.losses import CrossEntropy  # noqa: E402
 from frm_perception.training.losses import Distillation  # noqa: E402
+from frm_perception.training.losses import LovaszSoftmax  # noqa: E402
 from frm_perception.training.losses import PixelContrast  # noqa: E402
 
 
@@ -78,6 +79,47 @@ def test_a_coarse_label_costs_the_summed_probability_of_what_it_stands_for():
     gradient, = torch.autograd.grad(loss, logits)
     wanted, = torch.autograd.grad(expected, logits)
     torch.testing.assert_close(gradient, wanted)
+
+
+def test_lovasz_softmax_of_sure_predictions_is_one_minus_their_mean_iou(monkeypatch):
+    monkeypatch.setattr(LovaszSoftmax, 'stride', 1)
+    torch.manual_seed(0)
+    labels, predicted = torch.randint(0, 3, (2, 2, 8, 8))
+    labels[0, :2] = IGNORE
+    sure = 60 * torch.nn.functional.one_hot(predicted, 4).permute(0, 3, 1, 2).float()
+    known, guessed = labels[labels != IGNORE], predicted[labels != IGNORE]
+    # The fourth class occurs nowhere.
+    iou = [((known == index) & (guessed == index)).sum()
+           / ((known == index) | (guessed == index)).sum() for index in range(3)]
+    assert LovaszSoftmax()(sure, labels) == pytest.approx(1 - sum(iou).item() / 3, abs=1e-6)
+
+
+def test_lovasz_softmax_falls_as_the_right_class_grows_likelier():
+    torch.manual_seed(0)
+    labels = torch.randint(0, 3, (2, 16, 16))
+    right = torch.nn.functional.one_hot(labels, 3).permute(0, 3, 1, 2).float()
+    costs = [LovaszSoftmax()(strength * right, labels).item() for strength in (0.0, 1.0, 4.0)]
+    assert costs[0] > costs[1] > costs[2] > 0
+
+
+def test_lovasz_softmax_of_an_image_without_labels_is_zero_and_has_a_gradient():
+    logits = torch.randn(1, 3, 4, 4, requires_grad=True)
+    loss = LovaszSoftmax()(logits, torch.full((1, 16, 16), IGNORE))
+    loss.backward()
+    assert loss == 0.0
+    assert torch.count_nonzero(logits.grad) == 0
+
+
+def test_lovasz_softmax_does_not_count_coarse_labels():
+    torch.manual_seed(0)
+    logits = torch.randn(1, 3, 16, 16)
+    labels = torch.randint(0, 3, (1, 16, 16))
+    without, coarse = labels.clone(), labels.clone()
+    without[:, :8], coarse[:, :8] = IGNORE, 3
+    torch.manual_seed(1)
+    expected = LovaszSoftmax()(logits, without)
+    torch.manual_seed(1)
+    assert LovaszSoftmax()(logits, coarse) == expected
 
 
 def test_a_coarse_label_is_indifferent_between_what_it_stands_for():
