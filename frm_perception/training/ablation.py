@@ -14,10 +14,10 @@
 """
 An ablation: variants of one training run, each with several seeds, on equal terms.
 
-Everything but the network and the named parts of the loss is the same for all variants. Every run
-has a folder of its own; one that is finished is not trained again, and one that was interrupted
-goes on. All variants of a seed are trained before the next seed, so that whatever is finished can
-be compared.
+Everything but the network, its start and the named parts of the loss is the same for all variants.
+Every run has a folder of its own; one that is finished is not trained again, and one that was
+interrupted goes on. All variants of a seed are trained before the next seed, so that whatever is
+finished can be compared.
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ def load_ablation(file: Path) -> Ablation:
     Read an ablation; paths in it are relative to the working directory.
 
     It has ``base``, a training configuration without network and seed; ``seeds``; and
-    ``variants``, each with ``name``, ``network`` and, if it differs in it, ``loss``: keys that
-    replace those of the base's.
+    ``variants``, each with ``name``, ``network`` and, if it differs in them, ``start`` and
+    ``loss``: keys that replace those of the base's.
 
     :raises ValueError: not YAML, or a key is missing, unknown or wrong; the message names the file
         and the key.
@@ -117,7 +117,8 @@ def _parse_variants(content: Mapping[str, Any], where: str) -> tuple[Variant, ..
         if key in base:
             raise ValueError(f'{where}: base: {key!r} does not belong here; {owner} has it')
     for index, variant in enumerate(variants):
-        _require_keys(variant, ('name', 'network'), ('loss',), f'{where}: variants[{index}]')
+        _require_keys(variant, ('name', 'network'), ('start', 'loss'),
+                      f'{where}: variants[{index}]')
         if not re.fullmatch('[a-z0-9-]+', str(variant['name'])):
             raise ValueError(f'{where}: variants[{index}]: name: lower-case letters, digits and '
                              f'hyphens are needed, not {variant["name"]!r}')
@@ -136,9 +137,9 @@ def _parse_variant(variant: Mapping[str, Any], common: Mapping[str, Any], where:
     changes = variant.get('loss', {})
     if not isinstance(changes, dict):
         raise ValueError(f'{where}: loss: keys and values are needed, not {changes!r}')
+    own = {key: variant[key] for key in ('network', 'start') if key in variant}
     return Variant(variant['name'], parse_config(
-        {**common, 'network': variant['network'], 'loss': {**common.get('loss', {}), **changes}},
-        where))
+        {**common, **own, 'loss': {**common.get('loss', {}), **changes}}, where))
 
 
 def _require_keys(value: Any, required: Sequence[str], optional: Sequence[str], where: str

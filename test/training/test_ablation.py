@@ -18,6 +18,7 @@ import os
 import re
 import signal
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -138,6 +139,13 @@ def test_variants_differ_in_network_and_loss_alone(content, tmp_path):
     assert frm.seed == none.seed == 0
 
 
+def test_a_variant_may_begin_with_other_weights(content, tmp_path):
+    content['base']['start'] = 'base.tflite'
+    content['variants'][1]['start'] = ''
+    frm, none = (variant.config for variant in load_ablation(_write(content, tmp_path)).variants)
+    assert (frm.start, none.start) == ('base.tflite', '')
+
+
 def _changed(content, path, value):
     content = deepcopy(content)
     inner = content
@@ -201,3 +209,11 @@ def test_the_shipped_ablation_puts_the_claims_to_the_test():
     held_out = {name for data in ablation.variants[0].config.held_out for name in data.sequences}
     assert learned == {'0016E5'}
     assert held_out == {'0001TP', '0006R0'}
+
+
+def test_the_shipped_comparison_of_backbones_gives_both_the_same_terms():
+    imagenet, mobilenetv2, van = (
+        variant.config for variant in load_ablation(CONFIG.with_name('backbones.yaml')).variants)
+    assert imagenet.start and not mobilenetv2.start and not van.start
+    assert replace(van, network=mobilenetv2.network) == mobilenetv2
+    assert replace(mobilenetv2, start=imagenet.start) == imagenet
