@@ -48,7 +48,7 @@ from rclpy.parameter import Parameter
 
 from frm_perception.ros.diagnostics import make_status
 from frm_perception.ros.mailbox import FrameCounts
-from frm_perception.ros.parameters import SPECS
+from frm_perception.ros.parameter_table import SPECS
 from frm_perception.ros.parameters import ParameterError
 from frm_perception.ros.parameters import check_changes
 from frm_perception.ros.parameters import declare_parameters

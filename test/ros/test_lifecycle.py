@@ -32,7 +32,7 @@ from node_process import wait_until
 from odd_bundles import write_slow_bundle
 from tiny_bundle import write_tiny_bundle
 
-from frm_perception.ros.parameters import SPECS
+from frm_perception.ros.parameter_table import SPECS
 from frm_perception.runtime.engines import PROVIDERS
 
 RED = np.full((40, 60, 3), (255, 0, 0), np.uint8)

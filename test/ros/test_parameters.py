@@ -25,7 +25,7 @@ from node_process import SegmenterProcess
 from node_process import wait_until
 from rcl_interfaces.msg import ParameterType
 
-from frm_perception.ros.parameters import SPECS
+from frm_perception.ros.parameter_table import SPECS
 
 CONFIG = Path(__file__).parents[2] / 'config' / 'segmenter.yaml'
 README = Path(__file__).parents[2] / 'README.md'
