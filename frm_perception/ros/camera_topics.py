@@ -23,12 +23,7 @@ from typing import Any
 from rclpy.lifecycle import LifecycleNode
 from rclpy.lifecycle import LifecyclePublisher
 from rclpy.publisher import Publisher
-from rclpy.qos import DurabilityPolicy
-from rclpy.qos import HistoryPolicy
-from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
-from rclpy.qos import qos_policy_name_from_kind
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import CompressedImage
@@ -36,14 +31,20 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
 from frm_perception.labels import LabelSpace
-from frm_perception.ros.label_info import LATCHED
 from frm_perception.ros.label_info import publish_label_info
 from frm_perception.ros.legend import legend_text
+from frm_perception.ros.qos import latched
+from frm_perception.ros.qos import newest
+from frm_perception.ros.qos import overridable
+from frm_perception.ros.qos import overridable_latched
+from frm_perception.ros.qos import remedy
 
 try:
+    from rclpy.event_handler import PublisherEventCallbacks
     from rclpy.event_handler import SubscriptionEventCallbacks
     from rclpy.event_handler import UnsupportedEventTypeError
 except ImportError:  # ROS 2 Humble
+    from rclpy.qos_event import PublisherEventCallbacks
     from rclpy.qos_event import SubscriptionEventCallbacks
     from rclpy.qos_event import UnsupportedEventTypeError
 
@@ -60,13 +61,6 @@ _TRANSPORTS: dict[str, tuple[type[Message], str]] = {
     'raw': (Image, 'image_raw'),
     'compressed': (CompressedImage, 'image_raw/compressed'),
 }
-
-
-def _depth_one(reliability: ReliabilityPolicy) -> QoSProfile:
-    """Return a new profile each time: overrides are written into it."""
-    return QoSProfile(
-        history=HistoryPolicy.KEEP_LAST, depth=1, reliability=reliability,
-        durability=DurabilityPolicy.VOLATILE)
 
 
 class CameraTopics:
@@ -111,12 +105,17 @@ class CameraTopics:
         :param drivable: names of the classes that count as drivable; empty: the space's own.
         """
         for output, message_type in OUTPUTS.items():
+            topic = f'{self._outputs}/{output}'
             self._publishers[output] = self._node.create_lifecycle_publisher(
-                message_type, f'{self._outputs}/{output}', _depth_one(ReliabilityPolicy.RELIABLE),
-                qos_overriding_options=QoSOverridingOptions.with_default_policies())
+                message_type, topic, newest(ReliabilityPolicy.RELIABLE),
+                event_callbacks=PublisherEventCallbacks(incompatible_qos=partial(
+                    self._on_incompatible_qos, self._node.resolve_topic_name(topic), 'publisher')),
+                qos_overriding_options=overridable())
         self._label_info = publish_label_info(
             self._node, f'{self._outputs}/label_info', space)
-        self._legend = self._node.create_publisher(String, f'{self._outputs}/legend', LATCHED)
+        self._legend = self._node.create_publisher(
+            String, f'{self._outputs}/legend', latched(),
+            qos_overriding_options=overridable_latched())
         self.announce(space, drivable)
 
     def announce(self, space: LabelSpace, drivable: Sequence[str]) -> None:
@@ -193,11 +192,11 @@ class CameraTopics:
                       callback: Callable[[Message], None], topic: str,
                       message_lost: Callable[[Any], None] | None = None) -> Subscription:
         return self._node.create_subscription(
-            message_type, name, callback, _depth_one(ReliabilityPolicy.BEST_EFFORT),
+            message_type, name, callback, newest(ReliabilityPolicy.BEST_EFFORT),
             event_callbacks=SubscriptionEventCallbacks(
-                incompatible_qos=partial(self._on_incompatible_qos, topic),
+                incompatible_qos=partial(self._on_incompatible_qos, topic, 'subscription'),
                 message_lost=message_lost),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies())
+            qos_overriding_options=overridable())
 
     def unsubscribe(self) -> None:
         """Stop taking frames, and forget the camera info: it may change meanwhile."""
@@ -210,12 +209,12 @@ class CameraTopics:
     def close(self) -> None:
         """Destroy every entity, also where :meth:`open` did not come to its end."""
         self.unsubscribe()
-        for latched in (self._label_info, self._legend):
-            if latched is not None:
-                self._node.destroy_publisher(latched)
+        for publisher in (self._label_info, self._legend):
+            if publisher is not None:
+                self._node.destroy_publisher(publisher)
         self._label_info = self._legend = None
-        for publisher in self._publishers.values():
-            self._node.destroy_lifecycle_publisher(publisher)
+        for output in self._publishers.values():
+            self._node.destroy_lifecycle_publisher(output)
         self._publishers.clear()
 
     def describe_publishers(self) -> str:
@@ -240,10 +239,5 @@ class CameraTopics:
         assert self.lost is not None, 'only a middleware that can tell sends this event'
         self.lost += event.total_count_change
 
-    def _on_incompatible_qos(self, topic: str, event: Any) -> None:
-        policy = qos_policy_name_from_kind(event.last_policy_kind)
-        self._node.get_logger().warning(
-            f'a publisher of {topic} offers less than this node asks for ({policy}); no message '
-            'of it will arrive. Remedy: start this node with the parameter qos_overrides.'
-            f'{topic}.subscription.{policy.lower()} set to what the publisher offers, or change '
-            'the publisher')
+    def _on_incompatible_qos(self, topic: str, side: str, event: Any) -> None:
+        self._node.get_logger().warning(remedy(self._node, topic, side, event))

@@ -11,11 +11,12 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""What `/diagnostics` says: a status for each camera and one for the engine."""
+"""The state of the node, as it stands in `/diagnostics`: of the engine and of each camera."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from diagnostic_msgs.msg import KeyValue
@@ -31,9 +32,36 @@ ONE_CLASS_FRAMES = 30
 _CLOCKS_DISAGREE_MS = 60e3
 
 
+@dataclass(frozen=True)
+class PartStatus:
+    """
+    The state of the engine or of a camera.
+
+    :param level: one of `diagnostic_msgs/DiagnosticStatus`.
+    :param message: what is the matter, and what to do about it.
+    :param values: texts and numbers by name, with the unit in it; None is what is not known.
+    """
+
+    level: bytes
+    message: str
+    values: Mapping[str, str | float | None]
+
+
+@dataclass(frozen=True)
+class NodeStatus:
+    """
+    The state of the node at one moment: what `/diagnostics` and `~/metrics` say.
+
+    :param cameras: by the names of the parameter; empty before configure.
+    """
+
+    engine: PartStatus
+    cameras: Mapping[str, PartStatus]
+
+
 def camera_status(
-        node: Node, camera: str, record: CameraRecord, counts: FrameCounts, topics: CameraTopics,
-        silence: float | None) -> DiagnosticStatus:
+        record: CameraRecord, counts: FrameCounts, topics: CameraTopics, silence: float | None
+) -> PartStatus:
     """
     Return one camera's status and remember its counts for the next.
 
@@ -67,11 +95,11 @@ def camera_status(
         message = 'no image since the last report'
     elif counts.unwanted > before.unwanted:
         message = 'idle: nobody has subscribed to anything of this camera'
-    values: dict[str, object] = {
+    values: dict[str, str | float | None] = {
         'topic': topics.input,
         'transport': topics.transport,
-        'rate_in_hz': f'{rate_in:.1f}',
-        'rate_out_hz': f'{rate_out:.1f}',
+        'rate_in_hz': rate_in,
+        'rate_out_hz': rate_out,
         'received': counts.received,
         'answered': counts.answered,
         'dropped': counts.dropped,
@@ -81,33 +109,37 @@ def camera_status(
         'malformed': counts.malformed,
         'failed': counts.failed,
         'in_flight': counts.in_flight,
-        'lost': 'unknown' if topics.lost is None else topics.lost,
+        'lost': topics.lost,
         'unfit_camera_infos': record.unfit_infos,
         'one_class_frames': record.one_class_frames,
         'last_problem': record.last_problem,
     }
     for name, percentiles in times.items():
-        values.update(_percentile_values(name, percentiles))
-    return make_status(node, camera, level, message, values)
+        values.update(zip(percentile_keys(name), percentiles or (None, None, None)))
+    return PartStatus(level, message, values)
 
 
-def make_status(
-        node: Node, part: str, level: bytes, message: str, values: Mapping[str, object]
-) -> DiagnosticStatus:
+def percentile_keys(time: str) -> tuple[str, ...]:
+    """Return the names of the percentiles of a time of a frame."""
+    return tuple(f'{time}_p{rank}_ms' for rank in (50, 95, 99))
+
+
+def diagnostic_statuses(node: Node, status: NodeStatus) -> list[DiagnosticStatus]:
     """
-    Return a status of a part of the node.
+    Return the node's state as the statuses of a `diagnostic_msgs/DiagnosticArray`.
 
     `hardware_id` is the node's full name: two nodes in different namespaces have equal names.
     """
-    return DiagnosticStatus(
-        name=f'{node.get_name()}: {part}', level=level, message=message,
-        hardware_id=node.get_fully_qualified_name(),
-        values=[KeyValue(key=key, value=str(value)) for key, value in values.items()])
+    return [
+        DiagnosticStatus(
+            name=f'{node.get_name()}: {name}', level=part.level, message=part.message,
+            hardware_id=node.get_fully_qualified_name(),
+            values=[KeyValue(key=key, value=_text(value)) for key, value in part.values.items()])
+        for name, part in (('engine', status.engine), *status.cameras.items())]
 
 
-def _percentile_values(
-        kind: str, percentiles: tuple[float, float, float] | None
-) -> dict[str, str]:
-    """Return `<kind>_p50_ms` and so on; empty text before the first frame."""
-    texts = ['', '', ''] if percentiles is None else [f'{value:.1f}' for value in percentiles]
-    return {f'{kind}_p{rank}_ms': text for rank, text in zip((50, 95, 99), texts)}
+def _text(value: str | float | None) -> str:
+    """Return a value as text: numbers with one decimal, nothing for what is not known."""
+    if value is None:
+        return ''
+    return f'{value:.1f}' if isinstance(value, float) else str(value)

@@ -23,14 +23,10 @@ from typing import Any
 
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from rclpy.qos import DurabilityPolicy
-from rclpy.qos import QoSProfile
-from rclpy.qos import ReliabilityPolicy
 
 from frm_perception.labels import LabelSpace
-
-LATCHED = QoSProfile(
-    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+from frm_perception.ros.qos import latched
+from frm_perception.ros.qos import overridable_latched
 
 
 def publish_label_info(node: Node, topic: str, space: LabelSpace) -> Publisher | None:
@@ -48,6 +44,7 @@ def publish_label_info(node: Node, topic: str, space: LabelSpace) -> Publisher |
     message.header.stamp = node.get_clock().now().to_msg()
     message.class_map = [
         VisionClass(class_id=index, class_name=name) for index, name in enumerate(space.classes)]
-    publisher = node.create_publisher(LabelInfo, topic, LATCHED)
+    publisher = node.create_publisher(
+        LabelInfo, topic, latched(), qos_overriding_options=overridable_latched())
     publisher.publish(message)
     return publisher

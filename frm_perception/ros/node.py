@@ -45,15 +45,21 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.lifecycle import LifecycleState
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
+from std_msgs.msg import String
 
-from frm_perception.ros.diagnostics import make_status
+from frm_perception.ros.diagnostics import NodeStatus
+from frm_perception.ros.diagnostics import PartStatus
+from frm_perception.ros.diagnostics import diagnostic_statuses
 from frm_perception.ros.mailbox import FrameCounts
+from frm_perception.ros.metrics import metrics_text
 from frm_perception.ros.parameter_table import SPECS
 from frm_perception.ros.parameters import ParameterError
 from frm_perception.ros.parameters import check_changes
 from frm_perception.ros.parameters import declare_parameters
 from frm_perception.ros.parameters import read_parameters
 from frm_perception.ros.parameters import unknown_parameters
+from frm_perception.ros.qos import overridable
+from frm_perception.ros.qos import report
 from frm_perception.ros.session import MOST_FAILURES
 from frm_perception.ros.session import Session
 
@@ -100,7 +106,10 @@ class SegmenterNode(LifecycleNode):
         self._warned_of: set[str] = set()
         declare_parameters(self)
         self._warn_of_unknown_parameters(qos_overrides=False)
-        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self._diagnostics = self.create_publisher(
+            DiagnosticArray, '/diagnostics', report(), qos_overriding_options=overridable())
+        self._metrics = self.create_publisher(
+            String, '~/metrics', report(), qos_overriding_options=overridable())
         # A steady timer: on a simulated clock that stands still the node has things to say.
         self._timer = self.create_timer(
             _REPORT_PERIOD_S, self._tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -112,7 +121,7 @@ class SegmenterNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model, verify it, run one inference, create the outputs."""
         self._phase = 'configuring'
-        self._publish_diagnostics()
+        self._publish_status()
         try:
             self._session = self._load()
             self._problem = ''
@@ -280,7 +289,7 @@ class SegmenterNode(LifecycleNode):
                 self._restarts = 0
         elif self._failing and self._phase == 'unconfigured':
             self._restart()
-        self._publish_diagnostics()
+        self._publish_status()
 
     def _fail(self, session: Session) -> None:
         """Go through on_error to unconfigured; the next tick restarts the engine."""
@@ -318,23 +327,27 @@ class SegmenterNode(LifecycleNode):
         return (f'the engine failed, also after it was started again {self._restarts} times; mend '
                 f'the cause (see the log), then {self._command("configure")}')
 
+    def _publish_status(self) -> None:
+        """Say the same on `/diagnostics` to people and their tools, on `~/metrics` to machines."""
+        status, now = self._status(), self.get_clock().now()
+        diagnostics = DiagnosticArray(status=diagnostic_statuses(self, status))
+        diagnostics.header.stamp = now.to_msg()
+        self._diagnostics.publish(diagnostics)
+        self._metrics.publish(String(data=metrics_text(
+            self.get_fully_qualified_name(), now.nanoseconds / 1e9, status)))
 
-    def _publish_diagnostics(self) -> None:
-        message = DiagnosticArray()
-        message.header.stamp = self.get_clock().now().to_msg()
+    def _status(self) -> NodeStatus:
         if self._session is not None:
-            message.status = self._session.statuses(self._restarts)
-        else:
-            level, text = DiagnosticStatus.OK, self._phase
-            if self._failing:
-                level, text = DiagnosticStatus.ERROR, self._failure()
-            elif self._problem:
-                level, text = DiagnosticStatus.ERROR, self._problem.partition('\n')[0]
-            message.status = [make_status(self, 'engine', level, text, {
-                'state': self._phase, 'restarts': self._restarts, 'problem': self._problem,
-                'provider_asked': self.get_parameter('provider').value,
-                'precision': self.get_parameter('precision').value})]
-        self._diagnostics.publish(message)
+            return self._session.status(self._restarts)
+        level, text = DiagnosticStatus.OK, self._phase
+        if self._failing:
+            level, text = DiagnosticStatus.ERROR, self._failure()
+        elif self._problem:
+            level, text = DiagnosticStatus.ERROR, self._problem.partition('\n')[0]
+        return NodeStatus(PartStatus(level, text, {
+            'state': self._phase, 'restarts': self._restarts, 'problem': self._problem,
+            'provider_asked': self.get_parameter('provider').value,
+            'precision': self.get_parameter('precision').value}), {})
 
     def _command(self, transition: str) -> str:
         return f'`ros2 lifecycle set {self.get_fully_qualified_name()} {transition}`'

@@ -31,14 +31,20 @@ from frm_perception.ros.mailbox import FrameCounts
 WINDOW = 512
 """Percentiles are over so many of the latest frames."""
 
-TIMES = ('age', 'wait', 'decode', 'prepare', 'infer', 'decide', 'drivable', 'confidence',
-         'publish', 'latency', 'extras')
-"""
-The times of a frame: `age` from its stamp to its arrival, `wait` until its turn, the stages of the
-work as :class:`~frm_perception.runtime.segmenter.Segmentation` has them, `publish` of label,
-drivable, confidence and camera info, and `latency` from the stamp to then; after that come the
-`extras`, overlay and PNG, where somebody listens. `age` and `latency` are on the node's clock.
-"""
+TIMES = {
+    'age': "from the image's stamp to its arrival, on the node's clock",
+    'wait': 'from its arrival to its turn',
+    'decode': 'to read the message, or to decompress it',
+    'prepare': "to fit the image into the network's input",
+    'infer': 'the network',
+    'decide': 'from logits to labels',
+    'drivable': 'from labels to the drivable mask',
+    'confidence': 'of the confidence, where somebody listens',
+    'publish': 'to publish label, drivable, confidence and camera info',
+    'latency': "from the image's stamp to then, on the node's clock",
+    'extras': 'overlay and PNG, after that, where somebody listens',
+}
+"""The times of a frame and what each of them is; the work is timed on a steady clock."""
 
 _RATE_REPORTS = 6
 _SAMPLED = 16

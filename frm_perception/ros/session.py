@@ -36,8 +36,9 @@ from frm_perception.ros.answerer import age_ms
 from frm_perception.ros.camera_topics import CameraTopics
 from frm_perception.ros.camera_topics import Message
 from frm_perception.ros.compressed_images import check_compressed_image
+from frm_perception.ros.diagnostics import NodeStatus
+from frm_perception.ros.diagnostics import PartStatus
 from frm_perception.ros.diagnostics import camera_status
-from frm_perception.ros.diagnostics import make_status
 from frm_perception.ros.image_messages import MalformedImage
 from frm_perception.ros.image_messages import check_image
 from frm_perception.ros.legend import painted
@@ -224,18 +225,16 @@ class Session:
                     'config/fastdds_shm.xml for FastDDS)')
                 record.logged_lost += lost
 
-    def statuses(self, restarts: int) -> list[DiagnosticStatus]:
+    def status(self, restarts: int) -> NodeStatus:
         """
-        Return the engine's status and one for each camera.
+        Return the state of the engine and of each camera.
 
         :param restarts: how often a failing engine was started again.
         """
-        statuses = [self._engine_status(restarts)]
-        for camera, record in self._records.items():
-            statuses.append(camera_status(
-                self._node, camera, record, self._mailboxes.counts(camera),
-                self._topics[camera], self._silence(camera)))
-        return statuses
+        return NodeStatus(self._engine_status(restarts), {
+            camera: camera_status(record, self._mailboxes.counts(camera), self._topics[camera],
+                                  self._silence(camera))
+            for camera, record in self._records.items()})
 
     def _space(self, parameters: SegmenterParameters) -> LabelSpace:
         assert self._segmenter is not None, 'only a session that is open knows the classes'
@@ -256,13 +255,12 @@ class Session:
         silence = time.monotonic() - self._records[camera].last_arrival
         return silence if self.active and silence > SILENCE_S else None
 
-    def _engine_status(self, restarts: int) -> DiagnosticStatus:
+    def _engine_status(self, restarts: int) -> PartStatus:
         assert self._segmenter is not None, 'a session that is not open has no status'
         info = self._segmenter.info
         height, width = info.resolution
         fallback = info.fallback
-        return make_status(
-            self._node, 'engine',
+        return PartStatus(
             DiagnosticStatus.OK if fallback is None else DiagnosticStatus.WARN,
             fallback or ('active' if self.active else 'inactive'),
             {
@@ -280,7 +278,7 @@ class Session:
                 'kernels': info.kernels,
                 'output_size': self._parameters.output_size,
                 'restarts': restarts,
-                'memory_mib': f'{resident_mib():.0f}',
+                'memory_mib': resident_mib(),
             })
 
     def _receive(self, camera: str, message: Message) -> None:

@@ -35,6 +35,8 @@ Outputs below `<camera>/segmentation` that a node need not have, and their types
 Files may name them, whether or not the node of the test has them: `label_info` is there with
 vision_msgs alone, `legend` without it.
 """
+OF_RCLPY = {'/rosout', '/parameter_events', 'segmenter/transition_event'}
+"""Topics that every lifecycle node of rclpy publishes; it lets nobody override their QoS."""
 
 
 @dataclass(frozen=True)

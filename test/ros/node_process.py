@@ -204,12 +204,14 @@ class SegmenterProcess:
 
     :param log: file that takes what the process writes.
     :param arguments: further ROS arguments.
-    :param overrides: QoS policies of subscriptions by topic within the namespace.
+    :param overrides: QoS policies of subscriptions by topic, relative to the namespace.
+    :param publisher_overrides: the same of publishers.
     :param parameters: the node's parameters.
     """
 
     def __init__(self, probe: Probe, log: Path, arguments: Sequence[str] = (),
                  overrides: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
+                 publisher_overrides: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
                  **parameters: object) -> None:
         self._probe = probe
         self._log = log
@@ -217,9 +219,11 @@ class SegmenterProcess:
         self.name = f'{self.namespace}/segmenter'
         command = [sys.executable, '-m', 'frm_perception.ros.segmenter', '--ros-args',
                    '-r', f'__ns:={self.namespace}', *arguments]
-        for topic, policies in overrides.items():
-            for policy, value in policies.items():
-                parameters[f'qos_overrides.{self.namespace}/{topic}.subscription.{policy}'] = value
+        for side, topics in (('subscription', overrides), ('publisher', publisher_overrides)):
+            for topic, policies in topics.items():
+                for policy, value in policies.items():
+                    name = f'qos_overrides.{self.resolved(topic)}.{side}.{policy}'
+                    parameters[name] = value
         for name, value in parameters.items():
             text = f"'{value}'" if isinstance(value, (str, Path)) else str(value)
             command += ['-p', f'{name}:={text}']
@@ -246,6 +250,10 @@ class SegmenterProcess:
                 print(self.log())
         for client in self._clients.values():
             self._probe.node.destroy_client(client)
+
+    def resolved(self, topic: str) -> str:
+        """Return the full name of a topic that is relative to the node's namespace."""
+        return topic if topic.startswith('/') else f'{self.namespace}/{topic}'
 
     def log(self) -> str:
         """Return what the process has written until now."""

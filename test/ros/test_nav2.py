@@ -32,7 +32,7 @@ from node_process import SegmenterProcess
 from rclpy.qos import QoSProfile
 
 from frm_perception.ros.camera_topics import OUTPUTS
-from frm_perception.ros.label_info import LATCHED
+from frm_perception.ros.qos import latched
 from frm_perception.ros.segmenter import NAME
 from frm_perception.runtime.bundle import find_bundle
 
@@ -89,9 +89,10 @@ def test_the_document_tells_the_quality_of_service_that_is_offered(
     told, quality = {}, ''
     for topic, kind, qos in rows:
         quality = quality if qos == 'same' else qos
-        told[topic.replace('/camera/', 'front/')] = kind.replace('/', '/msg/'), quality
+        name = topic.replace('/camera/', 'front/').replace('/segmenter/', 'segmenter/')
+        told[name] = kind.replace('/', '/msg/'), quality
     published = {name: kind for name, kind in graph_of(probe, active, 4).publishers.items()
-                 if name.startswith(('front/', '/diagnostics'))}
+                 if name.startswith('front/') or name in ('/diagnostics', 'segmenter/metrics')}
     assert {name: kind for name, (kind, _) in told.items() if name in published} == published
     assert set(told) - set(published) <= {f'front/segmentation/{name}'
                                           for name in OPTIONAL_OUTPUTS}
@@ -102,7 +103,7 @@ def test_the_document_tells_the_quality_of_service_that_is_offered(
                    if info.node_namespace == active.namespace}
         # The graph does not tell the depth.
         assert offered == {told[name][1].rpartition(',')[0]}
-    assert told['front/segmentation/label_info'][1] == f'{words_of(LATCHED)}, depth 1'
+    assert told['front/segmentation/label_info'][1] == f'{words_of(latched())}, depth 1'
 
 
 def words_of(qos: QoSProfile) -> str:
