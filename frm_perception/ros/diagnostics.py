@@ -93,6 +93,8 @@ def camera_status(
             'the lens covered, and is it the right model?')
     elif counts.received == before.received:
         message = 'no image since the last report'
+    elif counts.paused > before.paused:
+        message = 'paused: see the engine'
     elif counts.unwanted > before.unwanted:
         message = 'idle: nobody has subscribed to anything of this camera'
     values: dict[str, str | float | None] = {
@@ -103,6 +105,7 @@ def camera_status(
         'received': counts.received,
         'answered': counts.answered,
         'dropped': counts.dropped,
+        'paused': counts.paused,
         'unwanted': counts.unwanted,
         'limited': counts.limited,
         'stale': counts.stale,

@@ -33,6 +33,7 @@ class Outcome(Enum):
     """What became of a frame; the values are the fields of :class:`FrameCounts`."""
 
     ANSWERED = 'answered'
+    PAUSED = 'paused'
     UNWANTED = 'unwanted'
     LIMITED = 'limited'
     STALE = 'stale'
@@ -50,6 +51,7 @@ class FrameCounts:
     :param working: with the worker, 0 or 1.
     :param answered: label and drivable were published.
     :param dropped: a newer frame came before this one's turn, or the node was deactivated.
+    :param paused: the parameter `paused` was true when it came.
     :param unwanted: nobody had subscribed to anything of this camera when it came.
     :param limited: it came sooner than `max_rate` lets its camera have an answer.
     :param stale: it was too old when its turn came.
@@ -62,6 +64,7 @@ class FrameCounts:
     working: int = 0
     answered: int = 0
     dropped: int = 0
+    paused: int = 0
     unwanted: int = 0
     limited: int = 0
     stale: int = 0

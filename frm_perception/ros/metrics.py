@@ -79,6 +79,7 @@ CAMERA = {
     'answered': ('integer', 'of those: label and drivable were published'),
     'dropped': ('integer', 'of those: a newer one came before its turn, or the node was '
                            'deactivated'),
+    'paused': ('integer', 'of those: the parameter paused was true'),
     'unwanted': ('integer', 'of those: nobody had subscribed to anything of this camera'),
     'limited': ('integer', 'of those: sooner than max_rate allows'),
     'stale': ('integer', 'of those: older than max_age'),

@@ -141,6 +141,10 @@ SPECS: Mapping[str, ParameterSpec] = {
         0.0,
         "Images whose stamp is older than so many seconds on the node's clock when their turn "
         'comes are refused and counted as stale; 0.0 refuses none.', 0.0, MAX_GAP_S)),
+    'paused': live(ParameterSpec(
+        False,
+        'Answer no image, and count them as paused; the engine stays loaded and the topics stay '
+        'there.', 'true, false', lambda _: True)),
     'palette': live(ParameterSpec(
         [''],
         'Colours of classes in the overlay and in the legend, where they are not to be those of '

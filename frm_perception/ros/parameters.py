@@ -63,6 +63,7 @@ class SegmenterParameters:
     :param max_rate: most answers a second, for all cameras or one for each; 0 is no limit.
     :param weight: shares of the cameras where not all frames can be answered, likewise.
     :param max_age: seconds after which a frame is refused; 0 refuses none.
+    :param paused: answer no image.
     :param palette: `CLASS=#RRGGBB`, see :attr:`colors`.
     :param overlay_opacity: how strongly the overlay covers the image, 0..1.
     :param drivable_classes: names of classes; none means the label space's own.
@@ -84,6 +85,7 @@ class SegmenterParameters:
     max_rate: tuple[float, ...]
     weight: tuple[float, ...]
     max_age: float
+    paused: bool
     palette: tuple[str, ...]
     overlay_opacity: float
     drivable_classes: tuple[str, ...]

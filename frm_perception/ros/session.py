@@ -255,6 +255,12 @@ class Session:
         silence = time.monotonic() - self._records[camera].last_arrival
         return silence if self.active and silence > SILENCE_S else None
 
+    def _activity(self) -> str:
+        if not self.active:
+            return 'inactive'
+        return ('paused; images are answered once the parameter paused is false'
+                if self._parameters.paused else 'active')
+
     def _engine_status(self, restarts: int) -> PartStatus:
         assert self._segmenter is not None, 'a session that is not open has no status'
         info = self._segmenter.info
@@ -262,7 +268,7 @@ class Session:
         fallback = info.fallback
         return PartStatus(
             DiagnosticStatus.OK if fallback is None else DiagnosticStatus.WARN,
-            fallback or ('active' if self.active else 'inactive'),
+            fallback or self._activity(),
             {
                 'state': 'active' if self.active else 'inactive',
                 'model': info.bundle,
@@ -297,7 +303,9 @@ class Session:
             self._mailboxes.reject(camera, Outcome.MALFORMED)
             self._report(camera, Outcome.MALFORMED, error)
             return
-        if not self._topics[camera].wanted():
+        if self._parameters.paused:
+            self._mailboxes.reject(camera, Outcome.PAUSED)
+        elif not self._topics[camera].wanted():
             self._mailboxes.reject(camera, Outcome.UNWANTED)
         elif not self._limits[camera].admits(now):
             self._mailboxes.reject(camera, Outcome.LIMITED)

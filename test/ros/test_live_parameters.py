@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
 from listening import Listener
 from node_process import DEEP
 from node_process import RELIABLE
@@ -29,6 +30,7 @@ from node_process import Diagnostics
 from node_process import Probe
 from node_process import SegmenterProcess
 from node_process import image_message
+from node_process import key_of
 from rclpy.qos import DurabilityPolicy
 from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
@@ -132,6 +134,24 @@ def test_the_greatest_age_changes_between_two_frames(
         diagnostics.status_where('front', stale='1')
         assert node.set_parameter('max_age', 0.0) == ''
         front.ask(red())
+
+
+def test_a_paused_node_counts_images_and_goes_on_with_the_next(
+        probe: Probe, node: SegmenterProcess, front: Camera) -> None:
+    with Diagnostics(probe, node) as diagnostics:
+        _, before = diagnostics.next_status('front')
+        assert node.set_parameter('paused', True) == ''
+        unanswered = [red() for _ in range(5)]
+        for message in unanswered:
+            front.publisher.publish(message)
+        _, values = diagnostics.status_where('front', paused='5')
+        assert values['answered'] == before['answered']
+        status, _ = diagnostics.next_status('engine')
+        assert status.message.startswith('paused') and status.level == DiagnosticStatus.OK
+        assert node.state() == 'active'
+        assert node.set_parameter('paused', False) == ''
+        assert (front.ask(red())[1] == 255).all()
+        assert not {key_of(message.header) for message in unanswered} & set(front.answers['label'])
 
 
 def test_a_set_is_refused_as_a_whole(node: SegmenterProcess, front: Camera) -> None:
