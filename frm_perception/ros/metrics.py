@@ -66,8 +66,10 @@ ENGINE = {
     'fit': ('text', 'how images are fitted'),
     'kernels': ('text', 'what computes labels from logits'),
     'output_size': ('text', 'camera or network'),
-    'restarts': ('integer', 'how often a failing engine was started again'),
     'memory_mib': ('number', 'resident memory of the process'),
+    'restarts': ('integer', 'how often a failing engine was started again'),
+    **{f'{transition}_ms': ('number', f'how long the latest {transition} took')
+       for transition in ('configure', 'activate', 'deactivate', 'cleanup')},
 }
 CAMERA = {
     **STATUS,

@@ -30,6 +30,7 @@ count begins anew when somebody asks to configure, and when an engine has worked
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Callable
 from functools import wraps
@@ -70,14 +71,22 @@ _REPORT_PERIOD_S = 1.0
 Callback = Callable[['SegmenterNode', LifecycleState], TransitionCallbackReturn]
 
 
-def _logs_failure(transition: Callback) -> Callback:
-    """Turn an exception of a transition into a logged FAILURE, which leaves it to be retried."""
+def _logged(transition: Callback) -> Callback:
+    """
+    Note how long a transition took, and turn an exception of it into a logged FAILURE.
+
+    After that it can be retried.
+    """
     name = transition.__name__.removeprefix('on_')
 
     @wraps(transition)
     def logged(node: SegmenterNode, state: LifecycleState) -> TransitionCallbackReturn:
+        begin = time.perf_counter()
         try:
-            return transition(node, state)
+            result = transition(node, state)
+            if result is TransitionCallbackReturn.SUCCESS:
+                node.note_duration(name, (time.perf_counter() - begin) * 1e3)
+            return result
         except Exception as error:
             node.get_logger().error(
                 f'{name} failed: {error}\n'
@@ -102,6 +111,8 @@ class SegmenterNode(LifecycleNode):
         self._failing = False
         self._problem = ''
         self._restarts = 0
+        self._durations: dict[str, float | None] = {
+            f'{name}_ms': None for name in ('configure', 'activate', 'deactivate', 'cleanup')}
         self._counts: dict[str, FrameCounts] = {}
         self._warned_of: set[str] = set()
         declare_parameters(self)
@@ -117,7 +128,7 @@ class SegmenterNode(LifecycleNode):
         self._service_change_state.callback = self._on_change_state
         self._say_next_step('configure')
 
-    @_logs_failure
+    @_logged
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model, verify it, run one inference, create the outputs."""
         self._phase = 'configuring'
@@ -133,7 +144,7 @@ class SegmenterNode(LifecycleNode):
         self._say_next_step('activate')
         return super().on_configure(state)
 
-    @_logs_failure
+    @_logged
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Begin to take frames; cheap."""
         session = self._opened()
@@ -149,7 +160,7 @@ class SegmenterNode(LifecycleNode):
         self._warn_of_unknown_parameters(qos_overrides=True)
         return result
 
-    @_logs_failure
+    @_logged
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take no more frames; returns when the frame in work is answered."""
         self._opened().stop()
@@ -171,14 +182,14 @@ class SegmenterNode(LifecycleNode):
         self._phase = 'unconfigured'
         return TransitionCallbackReturn.SUCCESS
 
-    @_logs_failure
+    @_logged
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the engine, the publishers and the subscriptions."""
         self._free()
         self._phase = 'unconfigured'
         return super().on_cleanup(state)
 
-    @_logs_failure
+    @_logged
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free everything; the process stays until a signal ends it."""
         self._free()
@@ -203,6 +214,11 @@ class SegmenterNode(LifecycleNode):
         if result.successful and self._session is not None:
             self._session.adopt(read_parameters(self))
         return result
+
+    def note_duration(self, transition: str, milliseconds: float) -> None:
+        """Log how long a transition took that succeeded, and keep it for the status."""
+        self._durations[f'{transition}_ms'] = milliseconds
+        self.get_logger().info(f'{transition} took {milliseconds:.1f} ms')
 
     def close(self) -> None:
         """Shut down from whatever state the node is in; for the end of the process."""
@@ -338,16 +354,17 @@ class SegmenterNode(LifecycleNode):
 
     def _status(self) -> NodeStatus:
         if self._session is not None:
-            return self._session.status(self._restarts)
+            return self._session.status({'restarts': self._restarts, **self._durations})
         level, text = DiagnosticStatus.OK, self._phase
         if self._failing:
             level, text = DiagnosticStatus.ERROR, self._failure()
         elif self._problem:
             level, text = DiagnosticStatus.ERROR, self._problem.partition('\n')[0]
         return NodeStatus(PartStatus(level, text, {
-            'state': self._phase, 'restarts': self._restarts, 'problem': self._problem,
+            'state': self._phase, 'problem': self._problem,
             'provider_asked': self.get_parameter('provider').value,
-            'precision': self.get_parameter('precision').value}), {})
+            'precision': self.get_parameter('precision').value,
+            'restarts': self._restarts, **self._durations}), {})
 
     def _command(self, transition: str) -> str:
         return f'`ros2 lifecycle set {self.get_fully_qualified_name()} {transition}`'

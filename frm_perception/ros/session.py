@@ -225,13 +225,13 @@ class Session:
                     'config/fastdds_shm.xml for FastDDS)')
                 record.logged_lost += lost
 
-    def status(self, restarts: int) -> NodeStatus:
+    def status(self, of_node: Mapping[str, float | None]) -> NodeStatus:
         """
         Return the state of the engine and of each camera.
 
-        :param restarts: how often a failing engine was started again.
+        :param of_node: what is known beyond this session, for the engine's values.
         """
-        return NodeStatus(self._engine_status(restarts), {
+        return NodeStatus(self._engine_status(of_node), {
             camera: camera_status(record, self._mailboxes.counts(camera), self._topics[camera],
                                   self._silence(camera))
             for camera, record in self._records.items()})
@@ -261,7 +261,7 @@ class Session:
         return ('paused; images are answered once the parameter paused is false'
                 if self._parameters.paused else 'active')
 
-    def _engine_status(self, restarts: int) -> PartStatus:
+    def _engine_status(self, of_node: Mapping[str, float | None]) -> PartStatus:
         assert self._segmenter is not None, 'a session that is not open has no status'
         info = self._segmenter.info
         height, width = info.resolution
@@ -283,8 +283,8 @@ class Session:
                 'fit': info.fit,
                 'kernels': info.kernels,
                 'output_size': self._parameters.output_size,
-                'restarts': restarts,
                 'memory_mib': resident_mib(),
+                **of_node,
             })
 
     def _receive(self, camera: str, message: Message) -> None:

@@ -47,7 +47,8 @@ def test_the_engine_status_tells_state_model_and_provider(
             provider='cpu', threads=1) as node, Diagnostics(probe, node) as diagnostics:
         status, values = diagnostics.next_status('engine')
         assert values == {'state': 'unconfigured', 'restarts': '0', 'problem': '',
-                          'provider_asked': 'cpu', 'precision': 'fp32'}
+                          'provider_asked': 'cpu', 'precision': 'fp32', 'configure_ms': '',
+                          'activate_ms': '', 'deactivate_ms': '', 'cleanup_ms': ''}
         assert node.change_state('configure')
         _, values = diagnostics.status_where('engine', state='inactive')
         assert values['model'] == 'tiny'
@@ -234,3 +235,17 @@ def test_incompatible_qos_is_reported_with_the_remedy(
         with node.camera('camera'):
             wait_until(lambda: f'qos_overrides.{node.namespace}/camera/image_raw.subscription.'
                        'reliability' in node.log(), 'the remedy')
+
+
+def test_how_long_each_transition_took_is_told(
+        probe: Probe, models: Path, tmp_path: Path) -> None:
+    with SegmenterProcess(
+            probe, tmp_path / 'log', model_dir=models
+    ) as node, Diagnostics(probe, node) as diagnostics:
+        for transition in ('configure', 'activate', 'deactivate', 'cleanup'):
+            assert node.change_state(transition)
+        _, values = diagnostics.status_where('engine', state='unconfigured')
+        for transition in ('configure', 'activate', 'deactivate', 'cleanup'):
+            told = float(values[f'{transition}_ms'])
+            assert told > 0
+            assert f'{transition} took {told:.1f} ms' in node.log()
