@@ -32,7 +32,6 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
-from rclpy.task import Future
 from rclpy.utilities import remove_ros_args
 
 from frm_perception.ros.build_only import build_only
@@ -44,11 +43,16 @@ from frm_perception.ros.parameters import describe_parameters
 _SAME_WISH_S = 1.0
 
 
-def _spin(executor: SingleThreadedExecutor, until: Future, logger: RcutilsLogger) -> None:
-    """Run callbacks until the future is done; an error of one of them does not end the node."""
-    while not until.done():
+def _spin(executor: SingleThreadedExecutor, ended: threading.Event,
+          logger: RcutilsLogger) -> None:
+    """
+    Run callbacks until the event is set; an error of one of them does not end the node.
+
+    Not `spin_until_future_complete`, which keeps something of every callback for ever.
+    """
+    while not ended.is_set():
         try:
-            executor.spin_until_future_complete(until)
+            executor.spin_once()
         except Exception:
             logger.error(
                 f'a callback failed; the node goes on\n{traceback.format_exc()}',
@@ -87,12 +91,12 @@ def _run(node: SegmenterNode, ended: threading.Event) -> None:
     """
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    until: Future = Future()
+    waking = node.create_guard_condition(lambda: None)
     spinning = threading.Thread(
-        target=_spin, args=(executor, until, node.get_logger()), name='executor')
+        target=_spin, args=(executor, ended, node.get_logger()), name='executor')
     spinning.start()
     ended.wait()
-    until.set_result(None)
+    waking.trigger()
     spinning.join()
     node.close()
     executor.shutdown()

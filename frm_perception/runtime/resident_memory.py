@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""How much memory this process holds."""
+"""How much memory a process holds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ import os
 from pathlib import Path
 
 
-def resident_mib() -> float:
-    """Return how much memory of the machine this process holds, in MiB."""
-    pages = int(Path('/proc/self/statm').read_text().split()[1])
+def resident_mib(process: int | str = 'self') -> float:
+    """
+    Return how much memory of the machine a process holds, in MiB.
+
+    :param process: its id; as it is, this one's.
+    :raises OSError: there is no such process.
+    """
+    pages = int(Path(f'/proc/{process}/statm').read_text().split()[1])
     return pages * os.sysconf('SC_PAGE_SIZE') / 2 ** 20

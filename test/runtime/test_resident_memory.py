@@ -13,6 +13,8 @@
 # limitations under the License.
 """What a process holds of the machine's memory."""
 
+import os
+
 import numpy as np
 
 from frm_perception.runtime.resident_memory import resident_mib
@@ -23,3 +25,4 @@ def test_memory_that_is_written_to_is_resident():
     block = np.ones(32 * 2 ** 20, np.uint8)
     assert 24 < resident_mib() - before < 48
     assert block.all()
+    assert abs(resident_mib(os.getpid()) - resident_mib()) < 8
