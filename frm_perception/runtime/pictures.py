@@ -34,8 +34,12 @@ MAX_SIDE = 8192
 REDUCTIONS = (8, 4, 2)
 """By how much a JPEG's own steps of decoding can shrink it on the way."""
 
+MOST_SCANS = 100
+"""A JPEG in more passes is refused: cameras and encoders make ten or so, and each takes time."""
+
 _JPEG_START = b'\xff\xd8'
 _JPEG_END = b'\xff\xd9'
+_JPEG_SCAN = b'\xff\xda'
 _JPEG_FRAME_MARKERS = frozenset(range(0xc0, 0xd0)) - {0xc4, 0xc8, 0xcc}
 _PNG_START = b'\x89PNG\r\n\x1a\n'
 _PNG_END = b'IEND'
@@ -128,17 +132,22 @@ def _walk_to_end(data: memoryview, position: int) -> None:
     Look for the end of the picture whose frame header is at ``position``.
 
     Between the segments lies what is compressed; 0xff is followed there by 0 or by the number of a
-    restart. The beginning of another picture means that a buffer was filled only in part.
+    restart. The beginning of another picture means that a buffer was filled only in part. A few
+    bytes of a scan can keep the decoder busy with the whole picture, so scans are counted.
     """
     first, second = np.frombuffer(data, np.uint8)[:-1], np.frombuffer(data, np.uint8)[1:]
     markers = np.flatnonzero(
         (first == 0xff) & (second != 0) & (second != 0xff) & (second & 0xf8 != 0xd0)).tolist()
+    scans = 0
     for marker in markers:
         if marker < position:  # within a segment
             continue
         kind = data[marker:marker + 2]
         if kind == _JPEG_END:
             return
+        scans += kind == _JPEG_SCAN
+        if scans > MOST_SCANS:
+            raise PictureError(f'its JPEG is in more than {MOST_SCANS} scans')
         if kind == _JPEG_START or marker + 4 > len(data):
             break
         position = marker + 2 + struct.unpack_from('>H', data, marker + 2)[0]

@@ -23,6 +23,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from frm_perception.runtime.pictures import MOST_SCANS
 from frm_perception.runtime.pictures import REDUCTIONS
 from frm_perception.runtime.pictures import PictureError
 from frm_perception.runtime.pictures import PictureHeader
@@ -53,6 +54,19 @@ def test_what_lies_after_the_end_of_a_jpeg_does_not_count(
     data = cv2.imencode('.jpg', IMAGE[:20], parameters)[1].tobytes()
     assert read_header(data + after) == PictureHeader(20, 51, reducible=True)
     np.testing.assert_array_equal(decode_picture(data + after), decode_picture(data))
+
+
+@pytest.mark.parametrize(('scans', 'refused'), [(MOST_SCANS, False), (MOST_SCANS + 1, True)])
+def test_a_jpeg_that_would_keep_the_decoder_busy_with_its_scans_is_refused(
+        scans: int, refused: bool) -> None:
+    data = cv2.imencode('.jpg', IMAGE, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
+    last = data.rindex(b'\xff\xda')
+    again = data[:-2] + data[last:-2] * (scans - data.count(b'\xff\xda')) + data[-2:]
+    if refused:
+        with pytest.raises(PictureError, match='scans'):
+            read_header(again)
+    else:
+        assert read_header(again) == PictureHeader(37, 51, reducible=True)
 
 
 @pytest.mark.parametrize('parameters', [
