@@ -2,7 +2,7 @@
 # Options: PYTHON=python3.11 makes .venv with that one.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint clean
+.PHONY: help demo test test-slow fuzz lint clean
 
 # The first Python that runs; bootstrap.py looks for one that the package supports.
 ANY_PYTHON := $(shell for name in $(PYTHON) python3 python3.12 python3.11 python3.10; do \
@@ -18,6 +18,7 @@ help:
 	@echo '                [VIDEO=file | BAG=folder [TOPIC=name]] [SEED=n] [FRAMES=n]'
 	@echo 'make test       run the tests'
 	@echo 'make test-slow  run the tests that take minutes or install packages'
+	@echo 'make fuzz       send a node hostile messages among good ones; results in out/benchmarks/ [MESSAGES=n]'
 	@echo 'make lint       check style (ruff) and types (mypy)'
 	@echo 'make clean      remove what was built and what the demo wrote; .venv stays'
 
@@ -30,6 +31,10 @@ test:
 
 test-slow:
 	@$(TESTS) -m slow
+
+fuzz:
+	@$(PREPARE) run -- python -m benchmarks.fuzz --json out/benchmarks/fuzz.json \
+		$(if $(MESSAGES),--messages '$(MESSAGES)')
 
 lint:
 	@$(PREPARE) run,train,test -- ruff check .

@@ -239,6 +239,13 @@ class SegmenterProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
+        try:
+            self.stop()
+        finally:
+            print(self.log())
+
+    def stop(self) -> None:
+        """End the process in order, if it has not ended; what it wrote stays in its log."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             try:
@@ -246,8 +253,6 @@ class SegmenterProcess:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 raise
-            finally:
-                print(self.log())
         for client in self._clients.values():
             self._probe.node.destroy_client(client)
 

@@ -21,13 +21,15 @@ import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 
 
 class Probe:
     """The test process' participant; its executor spins on a thread."""
 
     def __enter__(self) -> Probe:
-        rclpy.init()
+        # Ctrl-C raises KeyboardInterrupt and leaves the participant as it is, to clean up with.
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
         self.node = Node('probe')
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
