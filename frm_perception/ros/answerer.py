@@ -102,8 +102,8 @@ class Answerer:
     Answers frames, for as long as the node is active.
 
     :param node: lends its clock and logger.
-    :param segmenter: does the work.
-    :param settings: hold for a whole frame; the executor's thread may put others in their place.
+    :param segmenter: does the work; between two frames another one may be put in its place.
+    :param settings: hold for a whole frame; another thread may put others in their place.
     :param topics: where each camera's answers go.
     :param records: where each camera's times are noted.
     :param throttle: keeps the log from repeating itself.
@@ -114,7 +114,7 @@ class Answerer:
             topics: Mapping[str, CameraTopics], records: Mapping[str, CameraRecord],
             throttle: LogThrottle) -> None:
         self._node = node
-        self._segmenter = segmenter
+        self.segmenter = segmenter
         self.settings = settings
         self._topics = topics
         self._records = records
@@ -140,7 +140,7 @@ class Answerer:
         wanted = topics.wanted()
         picture = self._read(message)
         times['decode'] = (perf_counter() - begin) * 1e3
-        answer = self._segmenter.segment(
+        answer = self.segmenter.segment(
             picture.pixels, picture.encoding, settings.output_size,
             'confidence' in wanted, drivable=drivable,
             stamp_ns=_stamp_ns(message), reduction=picture.reduction)
@@ -184,7 +184,7 @@ class Answerer:
             return Picture(*read_image(message))
         data = memoryview(message.data)
         try:
-            reduction = self._segmenter.reduction(read_header(data))
+            reduction = self.segmenter.reduction(read_header(data))
             return Picture(decode_picture(data, reduction), 'bgr8', reduction)
         except PictureError as error:
             raise MalformedImage(str(error)) from error

@@ -43,7 +43,8 @@ def build_only(name: str) -> int:
         cache = open_cache(asked.engine_cache, logger.warning)
         if cache is None:
             return 1
-        done = build_ahead(lambda kept: load_segmenter(asked, kept, logger), cache, logger.info)
+        done = build_ahead(
+            lambda kept: load_segmenter(asked.engine, kept, logger), cache, logger.info)
         return 0 if done else 1
     except ParameterError as error:
         logger.fatal(str(error))

@@ -31,7 +31,8 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
 from frm_perception.labels import LabelSpace
-from frm_perception.ros.label_info import publish_label_info
+from frm_perception.ros.label_info import create_label_info_publisher
+from frm_perception.ros.label_info import label_info
 from frm_perception.ros.legend import legend_text
 from frm_perception.ros.qos import latched
 from frm_perception.ros.qos import newest
@@ -98,12 +99,8 @@ class CameraTopics:
         FastDDS does not count those that a newer one replaced before this process took them.
         """
 
-    def open(self, space: LabelSpace, drivable: Sequence[str]) -> None:
-        """
-        Create the outputs; publish, latched, what the labels mean.
-
-        :param drivable: names of the classes that count as drivable; empty: the space's own.
-        """
+    def open(self) -> None:
+        """Create the outputs."""
         for output, message_type in OUTPUTS.items():
             topic = f'{self._outputs}/{output}'
             self._publishers[output] = self._node.create_lifecycle_publisher(
@@ -111,21 +108,26 @@ class CameraTopics:
                 event_callbacks=PublisherEventCallbacks(incompatible_qos=partial(
                     self._on_incompatible_qos, self._node.resolve_topic_name(topic), 'publisher')),
                 qos_overriding_options=overridable())
-        self._label_info = publish_label_info(
-            self._node, f'{self._outputs}/label_info', space)
+        self._label_info = create_label_info_publisher(
+            self._node, f'{self._outputs}/label_info')
         self._legend = self._node.create_publisher(
             String, f'{self._outputs}/legend', latched(),
             qos_overriding_options=overridable_latched())
-        self.announce(space, drivable)
 
     def announce(self, space: LabelSpace, drivable: Sequence[str]) -> None:
-        """Publish the legend, anew where its colours changed."""
+        """
+        Publish, latched, what the labels mean; anew where that changed.
+
+        :param drivable: names of the classes that count as drivable; empty: the space's own.
+        """
         assert self._legend is not None, 'open() makes the publisher'
+        if self._label_info is not None:
+            self._label_info.publish(label_info(self._node, space))
         self._legend.publish(String(data=legend_text(space, drivable)))
 
     @property
     def announces_labels(self) -> bool:
-        """Whether the label space could be published."""
+        """Whether the label space can be published."""
         return self._label_info is not None
 
     def wanted(self) -> frozenset[str]:

@@ -29,22 +29,22 @@ from frm_perception.ros.qos import latched
 from frm_perception.ros.qos import overridable_latched
 
 
-def publish_label_info(node: Node, topic: str, space: LabelSpace) -> Publisher | None:
-    """
-    Publish the classes once, for whoever subscribes later as well.
-
-    :return: the publisher, to be kept as long as the information holds; None without vision_msgs.
-    """
+def create_label_info_publisher(node: Node, topic: str) -> Publisher | None:
+    """Return a publisher whose latest message latecomers get as well; None without vision_msgs."""
     try:
         from vision_msgs.msg import LabelInfo
-        from vision_msgs.msg import VisionClass
     except ImportError:
         return None
+    return node.create_publisher(
+        LabelInfo, topic, latched(), qos_overriding_options=overridable_latched())
+
+
+def label_info(node: Node, space: LabelSpace) -> Any:
+    """Return the classes as a `vision_msgs/LabelInfo`."""
+    from vision_msgs.msg import LabelInfo
+    from vision_msgs.msg import VisionClass
     message: Any = LabelInfo()
     message.header.stamp = node.get_clock().now().to_msg()
     message.class_map = [
         VisionClass(class_id=index, class_name=name) for index, name in enumerate(space.classes)]
-    publisher = node.create_publisher(
-        LabelInfo, topic, latched(), qos_overriding_options=overridable_latched())
-    publisher.publish(message)
-    return publisher
+    return message

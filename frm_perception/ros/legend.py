@@ -27,18 +27,28 @@ from dataclasses import replace
 from frm_perception.labels import IGNORE
 from frm_perception.labels import LabelSpace
 
+Colors = Mapping[str, tuple[int, int, int]]
 
-def painted(space: LabelSpace, colors: Mapping[str, tuple[int, int, int]]) -> LabelSpace:
+
+def check_colors(space: LabelSpace, colors: Colors) -> None:
     """
-    Return a label space with other colours.
+    Refuse colours of classes that are not there.
 
-    :param colors: red, green and blue by name of a class; the others keep theirs.
     :raises ValueError: a name that is not in the label space.
     """
     unknown = [name for name in colors if name not in space.classes]
     if unknown:
         raise ValueError(f'palette names {", ".join(map(repr, unknown))}, but the classes of the '
                          f'model are {", ".join(space.classes)}')
+
+
+def painted(space: LabelSpace, colors: Colors) -> LabelSpace:
+    """
+    Return a label space with other colours.
+
+    :param colors: red, green and blue by name of a class; the others keep theirs, and names that
+        are not in the space, such as those of a model that is yet to come, count for nothing.
+    """
     return replace(space, palette=tuple(
         colors.get(name, color) for name, color in zip(space.classes, space.palette)))
 

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""From parameters to a loaded segmenter: what `configure` and building ahead have in common."""
+"""From parameters to a loaded segmenter, for configure, for changes and for building ahead."""
 
 from __future__ import annotations
 
@@ -19,14 +19,33 @@ from pathlib import Path
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
-from frm_perception.ros.parameters import SegmenterParameters
+from frm_perception.ros.parameters import EngineParameters
+from frm_perception.runtime.bundle import Bundle
 from frm_perception.runtime.bundle import find_bundle
+from frm_perception.runtime.bundle import parse_resolution
 from frm_perception.runtime.engine_cache import EngineCache
+from frm_perception.runtime.engines import check_provider
 from frm_perception.runtime.segmenter import Segmenter
 from frm_perception.runtime.share import share_folder
 
 
-def load_segmenter(asked: SegmenterParameters, cache: EngineCache | None,
+def find_model(asked: EngineParameters) -> Bundle:
+    """
+    Choose the model, and refuse what can be seen not to be possible without loading it.
+
+    :raises ValueError: there is no such model, or it has no such precision, its resolution does
+        not fit, it has no such class, or the provider cannot compute in the precision.
+    :raises OSError: a folder cannot be read, or no models came with the package.
+    """
+    models = Path(asked.model_dir).expanduser() if asked.model_dir else share_folder('models')
+    bundle = find_bundle(models, asked.backbone, asked.precision)
+    parse_resolution(asked.resolution, bundle)
+    bundle.label_space.drivable_lut(asked.drivable_classes)
+    check_provider(asked.provider, asked.precision)
+    return bundle
+
+
+def load_segmenter(asked: EngineParameters, cache: EngineCache | None,
                    logger: RcutilsLogger) -> Segmenter:
     """
     Load the model and prove it with an inference; log what really runs.
@@ -36,8 +55,7 @@ def load_segmenter(asked: SegmenterParameters, cache: EngineCache | None,
     :raises FileNotFoundError: no models came with the package.
     :raises EngineError: the model does not run, or not on what ``require_provider`` demands.
     """
-    models = Path(asked.model_dir).expanduser() if asked.model_dir else share_folder('models')
-    bundle = find_bundle(models, asked.backbone, asked.precision)
+    bundle = find_model(asked)
     segmenter = Segmenter.load(
         bundle, resolution=asked.resolution, precision=asked.precision, provider=asked.provider,
         require_provider=asked.require_provider, threads=asked.threads,

@@ -66,6 +66,9 @@ ENGINE = {
     'fit': ('text', 'how images are fitted'),
     'kernels': ('text', 'what computes labels from logits'),
     'output_size': ('text', 'camera or network'),
+    'building': ('text', 'in what the engine differs that is being built; empty: none is'),
+    'building_s': ('number', 'how long that has been wanted'),
+    'failed_change': ('text', 'why the latest change of the engine failed; empty: it did not'),
     'memory_mib': ('number', 'resident memory of the process'),
     'restarts': ('integer', 'how often a failing engine was started again'),
     **{f'{transition}_ms': ('number', f'how long the latest {transition} took')

@@ -53,8 +53,10 @@ from frm_perception.ros.diagnostics import PartStatus
 from frm_perception.ros.diagnostics import diagnostic_statuses
 from frm_perception.ros.mailbox import FrameCounts
 from frm_perception.ros.metrics import metrics_text
+from frm_perception.ros.parameter_spec import Effect
 from frm_perception.ros.parameter_table import SPECS
 from frm_perception.ros.parameters import ParameterError
+from frm_perception.ros.parameters import changed_parameters
 from frm_perception.ros.parameters import check_changes
 from frm_perception.ros.parameters import declare_parameters
 from frm_perception.ros.parameters import read_parameters
@@ -208,7 +210,7 @@ class SegmenterNode(LifecycleNode):
             self._refuse_locked(parameter_list)
             if self._session is not None:
                 self._session.check(read_parameters(self, parameter_list))
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             return SetParametersResult(successful=False, reason=str(error))
         result = super().set_parameters_atomically(parameter_list)
         if result.successful and self._session is not None:
@@ -270,7 +272,7 @@ class SegmenterNode(LifecycleNode):
         if self._phase not in ('inactive', 'active'):
             return
         for parameter in parameters:
-            if (parameter.name in SPECS and not SPECS[parameter.name].live
+            if (parameter.name in SPECS and SPECS[parameter.name].effect is Effect.CONFIGURE
                     and parameter.value != self.get_parameter(parameter.name).value):
                 steps = ['cleanup'] if self._phase == 'inactive' else ['deactivate', 'cleanup']
                 raise ParameterError(
@@ -299,6 +301,7 @@ class SegmenterNode(LifecycleNode):
         if self._session is not None:
             self._session.follow_publishers()
             self._session.log_conditions()
+            self._undo_failed_change(self._session)
             if self._session.engine_failed:
                 self._fail(self._session)
             elif self._session.engine_proved:
@@ -306,6 +309,12 @@ class SegmenterNode(LifecycleNode):
         elif self._failing and self._phase == 'unconfigured':
             self._restart()
         self._publish_status()
+
+    def _undo_failed_change(self, session: Session) -> None:
+        """Let the parameters say what runs where what was asked for could not be built."""
+        holding = session.undo_failed_change()
+        if holding is not None:
+            self.set_parameters_atomically(changed_parameters(self, holding))
 
     def _fail(self, session: Session) -> None:
         """Go through on_error to unconfigured; the next tick restarts the engine."""

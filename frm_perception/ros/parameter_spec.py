@@ -18,12 +18,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import replace
+from enum import Enum
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange
 from rcl_interfaces.msg import IntegerRange
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.parameter import Parameter
+
+
+class Effect(Enum):
+    """When a change of a parameter takes effect; the values end a sentence that says so."""
+
+    CONFIGURE = 'in configure'
+    ENGINE = 'with a new engine'
+    AT_ONCE = 'at once'
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,9 @@ class ParameterSpec:
 
     :param possible: what is accepted, as text for descriptors, messages and `--help`.
     :param accepts: whether a value of the right type is one of those.
-    :param live: a change takes effect between two frames, else in the next configure.
+    :param effect: when a change takes effect: in the next configure; in a configured node once an
+        engine with it is built, which takes the place of the one before between two frames; or
+        between two frames.
     """
 
     default: Any
@@ -41,7 +52,7 @@ class ParameterSpec:
     possible: str
     accepts: Callable[[Any], bool]
     range: tuple[int, int] | tuple[float, float] | None = None
-    live: bool = False
+    effect: Effect = Effect.CONFIGURE
 
     @property
     def type(self) -> Parameter.Type:
@@ -52,8 +63,7 @@ class ParameterSpec:
     def descriptor(self) -> ParameterDescriptor:
         """Return what `ros2 param describe` shows."""
         descriptor = ParameterDescriptor(
-            description=f'{self.description} Takes effect '
-                        + ('at once.' if self.live else 'in configure.'),
+            description=f'{self.description} Takes effect {self.effect.value}.',
             additional_constraints=f'Possible: {self.possible}.')
         if self.range is not None:
             least, most = self.range
@@ -87,5 +97,10 @@ def numbers(default: float, description: str, least: float, most: float) -> Para
 
 
 def live(spec: ParameterSpec) -> ParameterSpec:
-    """Return the same for a parameter that can be changed while the node works."""
-    return replace(spec, live=True)
+    """Return the same for a parameter whose changes take effect between two frames."""
+    return replace(spec, effect=Effect.AT_ONCE)
+
+
+def of_engine(spec: ParameterSpec) -> ParameterSpec:
+    """Return the same for a parameter whose changes need a new engine."""
+    return replace(spec, effect=Effect.ENGINE)

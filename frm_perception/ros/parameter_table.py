@@ -31,6 +31,7 @@ from frm_perception.ros.parameter_spec import choice
 from frm_perception.ros.parameter_spec import live
 from frm_perception.ros.parameter_spec import number
 from frm_perception.ros.parameter_spec import numbers
+from frm_perception.ros.parameter_spec import of_engine
 from frm_perception.runtime.drivable import MAX_FRAMES
 from frm_perception.runtime.engines import PROVIDERS
 from frm_perception.runtime.geometry import FITS
@@ -78,36 +79,38 @@ SPECS: Mapping[str, ParameterSpec] = {
         'that is published, and if both are, raw.',
         'auto, raw, compressed, or one of these for each camera, such as raw,compressed',
         lambda text: all(word in TRANSPORTS for word in words(text))),
-    'model_dir': ParameterSpec(
+    'model_dir': of_engine(ParameterSpec(
         '', 'Folder of model bundles.',
-        'a path, or empty for the models that came with the package', lambda _: True),
-    'backbone': ParameterSpec(
+        'a path, or empty for the models that came with the package', lambda _: True)),
+    'backbone': of_engine(ParameterSpec(
         'auto',
-        'Backbone that the model must have, or the model itself by the name of its bundle. '
-        'Configure lists those that are there if it is not.',
+        'Backbone that the model must have, or the model itself by the name of its bundle. One '
+        'that is not there is refused with a list of those that are.',
         "auto (the default that model_dir names), a backbone's name, or a bundle's",
-        lambda v: bool(_NAME.fullmatch(v))),
-    'resolution': ParameterSpec(
+        lambda v: bool(_NAME.fullmatch(v)))),
+    'resolution': of_engine(ParameterSpec(
         'auto',
-        'Size of the network input. Configure names the nearest sizes that fit the model if this '
-        'one does not.',
+        'Size of the network input. One that does not fit the model is refused with the nearest '
+        'that do.',
         "auto (the model's own), or HEIGHTxWIDTH such as 384x640",
-        lambda v: bool(_RESOLUTION.fullmatch(v))),
-    'precision': ParameterSpec(
+        lambda v: bool(_RESOLUTION.fullmatch(v)))),
+    'precision': of_engine(ParameterSpec(
         'fp32',
-        'Precision of the model. Configure lists those that are there if it is not. bf16 is '
-        'computed by OpenVINO alone. What is really computed in is measured in configure.',
-        'the name of a precision of the model, such as fp32', lambda v: bool(_NAME.fullmatch(v))),
-    'provider': choice(
+        'Precision of the model. One that is not there is refused with a list of those that are. '
+        'bf16 is computed by OpenVINO alone. What is really computed in is measured before an '
+        'engine serves.',
+        'the name of a precision of the model, such as fp32',
+        lambda v: bool(_NAME.fullmatch(v)))),
+    'provider': of_engine(choice(
         'auto',
         'What computes the network: ONNX Runtime on TensorRT, CUDA or the CPU, OpenVINO on the '
-        'CPU, or PyTorch on a GPU. What is really used is measured in configure, logged, and part '
-        'of /diagnostics.',
-        *PROVIDERS),
-    'require_provider': ParameterSpec(
+        'CPU, or PyTorch on a GPU. What is really used is measured before an engine serves, '
+        'logged, and part of /diagnostics.',
+        *PROVIDERS)),
+    'require_provider': of_engine(ParameterSpec(
         False,
-        'Let configure fail when the provider or the precision asked for is not really used.',
-        'true, false', lambda _: True),
+        'Refuse an engine that does not really use the provider or the precision asked for.',
+        'true, false', lambda _: True)),
     'engine_cache': ParameterSpec(
         '',
         'Folder in which engines are kept that take long to build; private to it and to the user. '
@@ -118,12 +121,12 @@ SPECS: Mapping[str, ParameterSpec] = {
         0,
         'Threads of one inference and of OpenCV; 0 leaves other nodes room: every core of one or '
         'two, three quarters of more.', 0, MAX_THREADS),
-    'fit': choice(
+    'fit': of_engine(choice(
         'letterbox',
         'How images of another shape are fitted into the network input: letterbox shows the whole '
         'image above or beside a border, stretch changes its aspect ratio, crop leaves out the '
         'top or both sides, which are then labelled 255 and are not drivable.',
-        *FITS),
+        *FITS)),
     'output_size': live(choice(
         'camera',
         "Size of label and drivable images: the camera image's, or the network's grid without "
@@ -152,10 +155,11 @@ SPECS: Mapping[str, ParameterSpec] = {
         "a list such as ['road=#804080', 'sky=#4682b4'], or ['']", _are_colors)),
     'overlay_opacity': live(number(
         0.5, 'How strongly the overlay covers the image.', 0.0, 1.0)),
-    'drivable_classes': ParameterSpec(
+    'drivable_classes': of_engine(ParameterSpec(
         [''],
-        'Classes that count as drivable. Configure lists the classes if one does not exist.',
-        "a list of class names; [''] means those that the model names", lambda _: True),
+        'Classes that count as drivable. One that the model does not have is refused with a list '
+        'of its classes.',
+        "a list of class names; [''] means those that the model names", lambda _: True)),
     'drivable_min_confidence': live(number(
         0.0, 'Drivable pixels have at least this softmax probability; 0.0 asks for none.',
         0.0, 1.0)),

@@ -24,6 +24,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import fields
 from typing import Any
 from typing import TypeVar
 
@@ -40,6 +41,21 @@ Value = TypeVar('Value')
 
 class ParameterError(ValueError):
     """A parameter's value cannot be used; the text says which, why, and what is possible."""
+
+
+@dataclass(frozen=True)
+class EngineParameters:
+    """What a segmenter is made of; see :class:`SegmenterParameters`."""
+
+    model_dir: str
+    backbone: str
+    resolution: str
+    precision: str
+    provider: str
+    require_provider: bool
+    threads: int
+    fit: str
+    drivable_classes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -95,6 +111,12 @@ class SegmenterParameters:
     drivable_appear_frames: int
     drivable_vanish_frames: int
     drivable_max_gap: float
+
+    @property
+    def engine(self) -> EngineParameters:
+        """Those of which a segmenter is made."""
+        return EngineParameters(**{
+            part.name: getattr(self, part.name) for part in fields(EngineParameters)})
 
     @property
     def transports(self) -> dict[str, str]:
@@ -195,6 +217,14 @@ def read_parameters(node: Node, changes: Sequence[Parameter] = ()) -> SegmenterP
     for name in ('palette', 'drivable_classes'):
         values[name] = tuple(entry for entry in values[name] if entry)
     return SegmenterParameters(**values)
+
+
+def changed_parameters(node: Node, values: SegmenterParameters) -> list[Parameter]:
+    """Return, to be set, the parameters that have other values now."""
+    wanted = {name: list(value) or [''] if isinstance(value, tuple) else value
+              for name, value in vars(values).items()}
+    return [Parameter(name, value=wanted[name]) for name, value in _values(node).items()
+            if wanted[name] != (list(value) if isinstance(SPECS[name].default, list) else value)]
 
 
 def describe_parameters() -> str:

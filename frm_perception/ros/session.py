@@ -18,6 +18,8 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Mapping
+from dataclasses import asdict
+from dataclasses import replace
 from functools import partial
 
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -28,7 +30,6 @@ from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import Image
 
-from frm_perception.labels import LabelSpace
 from frm_perception.ros.answerer import Answerer
 from frm_perception.ros.answerer import Frame
 from frm_perception.ros.answerer import Settings
@@ -42,7 +43,7 @@ from frm_perception.ros.diagnostics import camera_status
 from frm_perception.ros.image_messages import MalformedImage
 from frm_perception.ros.image_messages import check_image
 from frm_perception.ros.legend import painted
-from frm_perception.ros.loading import load_segmenter
+from frm_perception.ros.live_engine import LiveEngine
 from frm_perception.ros.log_throttle import LogThrottle
 from frm_perception.ros.mailbox import FrameCounts
 from frm_perception.ros.mailbox import Mailboxes
@@ -83,7 +84,7 @@ class Session:
         self._logger = node.get_logger()
         self._parameters = parameters
         self._throttle = LogThrottle(_REPEAT_S)
-        self._segmenter: Segmenter | None = None
+        self._engine: LiveEngine | None = None
         self._mailboxes: Mailboxes[Frame] = Mailboxes(parameters.weights, counts)
         self._answerer: Answerer | None = None
         self._worker: Worker[Frame] | None = None
@@ -104,10 +105,11 @@ class Session:
         After an error :meth:`close` frees what was made until then.
         """
         cache = open_cache(self._parameters.engine_cache, self._logger.warning)
-        self._segmenter = load_segmenter(self._parameters, cache, self._logger)
-        space = self._space(self._parameters)
+        self._engine = LiveEngine(self._parameters, cache, self._logger, self._take_over)
         for topics in self._topics.values():
-            topics.open(space, self._parameters.drivable_classes)
+            topics.open()
+        with self._engine.unchanging() as segmenter:
+            self._announce(segmenter)
         self._jumps = self._node.get_clock().create_jump_callback(
             JumpThreshold(min_forward=None, min_backward=_LEAST_JUMP),
             post_callback=self._on_jump)
@@ -116,12 +118,12 @@ class Session:
 
     def start(self) -> None:
         """Take frames and answer them."""
-        assert self._segmenter is not None, 'only a session that is open can be started'
         self.active = True
-        # Anew at every start: what its filters remember is of the scene before.
-        self._answerer = Answerer(
-            self._node, self._segmenter, self._settings(self._parameters), self._topics,
-            self._records, self._throttle)
+        with self._opened().unchanging() as segmenter:
+            # Anew at every start: what its filters remember is of the scene before.
+            self._answerer = Answerer(
+                self._node, segmenter, self._settings(segmenter), self._topics, self._records,
+                self._throttle)
         self._worker = Worker(self._mailboxes, self._answer, self._report)
         self._worker.start()
         for camera, topics in self._topics.items():
@@ -132,22 +134,42 @@ class Session:
         """
         Refuse what this session cannot take over while it works.
 
-        :raises ValueError: the palette names a class that the model does not have.
+        :raises ValueError: there is no such model, or it does not fit a parameter.
+        :raises OSError: a folder cannot be read.
         """
-        self._space(parameters)
+        self._opened().check(parameters)
 
     def adopt(self, parameters: SegmenterParameters) -> None:
-        """Go on with other values of live parameters that were checked, from the next frame on."""
-        before, self._parameters = self._parameters, parameters
+        """
+        Go on with other values that were checked.
+
+        What needs a new engine waits for it, the rest holds from the next frame on.
+        """
+        before = self._parameters
         self._mailboxes.weigh(parameters.weights)
         for camera, most in parameters.max_rates.items():
             if most != self._limits[camera].most:
                 self._limits[camera] = RateLimit(most)
-        if parameters.palette != before.palette:
-            for topics in self._topics.values():
-                topics.announce(self._space(parameters), parameters.drivable_classes)
-        if self._answerer is not None:
-            self._answerer.settings = self._settings(parameters)
+        engine = self._opened()
+        with engine.unchanging() as segmenter:
+            self._parameters = parameters
+            if parameters.palette != before.palette:
+                self._announce(segmenter)
+            if self._answerer is not None:
+                self._answerer.settings = self._settings(segmenter)
+        engine.ask(parameters.engine)
+
+    def undo_failed_change(self) -> SegmenterParameters | None:
+        """Return the parameters that hold where the latest change of the engine failed, once."""
+        engine = self._opened()
+        if not engine.take_failure():
+            return None
+        with engine.unchanging() as segmenter:
+            classes = segmenter.label_space.classes
+        return replace(
+            self._parameters, **asdict(engine.runs),
+            palette=tuple(f'{name}=#{red:02x}{green:02x}{blue:02x}' for name, (red, green, blue)
+                          in self._parameters.colors.items() if name in classes))
 
     def stop(self) -> None:
         """Take no more frames; wait for the one in work. The counts stay."""
@@ -167,11 +189,11 @@ class Session:
         if self._jumps is not None:
             self._jumps.unregister()
             self._jumps = None
+        if self._engine is not None:
+            self._engine.close()  # before the topics: what takes over announces its labels
+            self._engine = None
         for topics in self._topics.values():
             topics.close()
-        if self._segmenter is not None:
-            self._segmenter.close()
-            self._segmenter = None
 
     @property
     def engine_failed(self) -> bool:
@@ -236,14 +258,29 @@ class Session:
                                   self._silence(camera))
             for camera, record in self._records.items()})
 
-    def _space(self, parameters: SegmenterParameters) -> LabelSpace:
-        assert self._segmenter is not None, 'only a session that is open knows the classes'
-        return painted(self._segmenter.label_space, parameters.colors)
+    def _opened(self) -> LiveEngine:
+        assert self._engine is not None, 'open() loads the engine'
+        return self._engine
 
-    def _settings(self, parameters: SegmenterParameters) -> Settings:
+    def _settings(self, segmenter: Segmenter) -> Settings:
+        parameters = self._parameters
         return Settings(
             parameters.output_size, parameters.max_age, parameters.drivable_rules,
-            self._space(parameters), parameters.overlay_opacity)
+            painted(segmenter.label_space, parameters.colors), parameters.overlay_opacity)
+
+    def _take_over(self, segmenter: Segmenter) -> None:
+        """Go on with another segmenter, between two frames; on whatever thread."""
+        self._streak = 0
+        self._announce(segmenter)
+        answerer = self._answerer  # of which stop() may take leave meanwhile
+        if answerer is not None:
+            answerer.segmenter = segmenter
+            answerer.settings = self._settings(segmenter)
+
+    def _announce(self, segmenter: Segmenter) -> None:
+        space = painted(segmenter.label_space, self._parameters.colors)
+        for topics in self._topics.values():
+            topics.announce(space, self._opened().runs.drivable_classes)
 
     def _on_jump(self, _: TimeJump) -> None:
         """Executor's thread: the node's clock went back, or became another."""
@@ -262,13 +299,13 @@ class Session:
                 if self._parameters.paused else 'active')
 
     def _engine_status(self, of_node: Mapping[str, float | None]) -> PartStatus:
-        assert self._segmenter is not None, 'a session that is not open has no status'
-        info = self._segmenter.info
+        engine = self._opened()
+        info = engine.info
         height, width = info.resolution
-        fallback = info.fallback
+        trouble = engine.problem.partition('\n')[0] or info.fallback
         return PartStatus(
-            DiagnosticStatus.OK if fallback is None else DiagnosticStatus.WARN,
-            fallback or self._activity(),
+            DiagnosticStatus.OK if trouble is None else DiagnosticStatus.WARN,
+            trouble or self._activity(),
             {
                 'state': 'active' if self.active else 'inactive',
                 'model': info.bundle,
@@ -283,6 +320,7 @@ class Session:
                 'fit': info.fit,
                 'kernels': info.kernels,
                 'output_size': self._parameters.output_size,
+                **engine.values(),
                 'memory_mib': resident_mib(),
                 **of_node,
             })
@@ -316,7 +354,8 @@ class Session:
         """Worker's thread: answer a frame, and keep count of whether the engine works."""
         assert self._answerer is not None, 'the worker runs only while there is an answerer'
         try:
-            self._answerer.answer(camera, frame)
+            with self._opened().in_work():
+                self._answerer.answer(camera, frame)
         except EngineError as error:
             self.last_failure = str(error)
             self._streak = min(self._streak, 0) - 1

@@ -15,17 +15,23 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import onnx
+import yaml
 from tiny_bundle import manifest
 from tiny_bundle import tiny_model
 from tiny_bundle import write_bundle
 
 
-def write_slow_bundle(models: Path, times: int = 1) -> None:
-    """Write the tiny bundle with so many times some 100 ms of idle work put in front of it."""
+def slow_model(times: int = 1) -> bytes:
+    """
+    Return the tiny network with idle work put in front of it, so many times.
+
+    Once takes some 100 ms for an image of 192x320.
+    """
     model = onnx.load_from_string(tiny_model())
     pool = next(node for node in model.graph.node if node.op_type == 'AveragePool')
     for index in range(times):
@@ -34,7 +40,12 @@ def write_slow_bundle(models: Path, times: int = 1) -> None:
             pads=[30, 30, 30, 30])
         pool.input[0] = f'slow{index}'
         model.graph.node.insert(list(model.graph.node).index(pool), work)
-    data = model.SerializeToString()
+    return bytes(model.SerializeToString())
+
+
+def write_slow_bundle(models: Path, times: int = 1) -> None:
+    """Write a bundle of the slow network for images of 192x320."""
+    data = slow_model(times)
     content = manifest(data)
     content['input']['default'] = [192, 320]
     write_bundle(models, content, data)
@@ -54,3 +65,15 @@ def write_fragile_bundle(models: Path) -> Path:
         onnx.helper.make_node('Add', ['sums', 'nothing'], ['logits'])])
     data = model.SerializeToString()
     return write_bundle(models, manifest(data), data)
+
+
+def add_precision(bundle: Path, name: str, model: bytes) -> Path:
+    """Let a bundle have one more precision, of that model; return the model's file."""
+    file = bundle / f'{name}.onnx'
+    file.write_bytes(model)
+    content = yaml.safe_load((bundle / 'model.yaml').read_text(encoding='utf-8'))
+    content['precisions'][name] = {
+        'file': file.name, 'sha256': hashlib.sha256(model).hexdigest(), 'accuracy': {}}
+    (bundle / 'model.yaml').write_text(
+        yaml.safe_dump(content, sort_keys=False), encoding='utf-8')
+    return file

@@ -156,14 +156,15 @@ def test_a_paused_node_counts_images_and_goes_on_with_the_next(
 
 def test_a_set_is_refused_as_a_whole(node: SegmenterProcess, front: Camera) -> None:
     for wrong, why in (({'drivable_foot': 5.0}, 'drivable_foot cannot be 5.0'),
-                       ({'fit': 'crop'}, 'takes effect in configure'),
+                       ({'transport': 'raw'}, 'takes effect in configure'),
+                       ({'resolution': '100x100'}, 'the nearest is 96x96 or 128x128'),
                        ({'palette': ['ski=#000000']}, "'ski'"),
                        ({'max_rate': [1.0, 2.0]}, 'with 1 cameras'),
                        ({'no_such': 1}, 'there is no parameter no_such')):
         for values in ({'output_size': 'network', **wrong}, {**wrong, 'output_size': 'network'}):
             assert why in node.set_together(**values)
             assert front.ask(red())[0].shape == (90, 150)
-    assert node.set_together(output_size='network', fit='letterbox') == ''  # fit as it is
+    assert node.set_together(output_size='network', transport='auto') == ''  # as it is
     assert front.ask(red())[0].shape == (96, 160)
     assert node.set_parameter('output_size', 'camera') == ''
 

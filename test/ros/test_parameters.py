@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,9 @@ from node_process import SegmenterProcess
 from node_process import wait_until
 from rcl_interfaces.msg import ParameterType
 
+from frm_perception.ros.parameter_spec import Effect
 from frm_perception.ros.parameter_table import SPECS
+from frm_perception.ros.parameters import EngineParameters
 
 CONFIG = Path(__file__).parents[2] / 'config' / 'segmenter.yaml'
 README = Path(__file__).parents[2] / 'README.md'
@@ -107,7 +110,7 @@ def test_parameters_are_locked_from_configure_to_cleanup(node: SegmenterProcess)
     assert 'cleanup' in node.set_parameter('threads', 2)
     assert node.set_parameter('threads', 1) == ''
     assert node.change_state('activate')
-    reason = node.set_parameter('fit', 'crop')
+    reason = node.set_parameter('transport', 'raw')
     assert f'`ros2 lifecycle set {node.name} deactivate`' in reason
     assert f'`ros2 lifecycle set {node.name} cleanup`' in reason
     assert node.change_state('deactivate')
@@ -115,12 +118,17 @@ def test_parameters_are_locked_from_configure_to_cleanup(node: SegmenterProcess)
     assert node.set_parameter('threads', 2) == ''
 
 
+def test_what_needs_a_new_engine_is_what_engines_are_made_of() -> None:
+    made_of = {part.name for part in fields(EngineParameters)}
+    assert made_of - {'threads'} == {
+        name for name, spec in SPECS.items() if spec.effect is Effect.ENGINE}
+
+
 def test_every_parameter_describes_itself(node: SegmenterProcess) -> None:
     for name, descriptor in zip(SPECS, node.describe_parameters(list(SPECS))):
         assert descriptor.name == name
         assert len(descriptor.description) > 20
-        assert descriptor.description.endswith(
-            'Takes effect at once.' if SPECS[name].live else 'Takes effect in configure.')
+        assert descriptor.description.endswith(f'Takes effect {SPECS[name].effect.value}.')
         assert descriptor.additional_constraints.startswith('Possible: ')
         assert descriptor.type != ParameterType.PARAMETER_NOT_SET
         assert not descriptor.dynamic_typing
@@ -129,8 +137,8 @@ def test_every_parameter_describes_itself(node: SegmenterProcess) -> None:
 def test_the_readme_says_of_every_parameter_what_the_node_says() -> None:
     lines = README.read_text(encoding='utf-8').splitlines()
     rows = [
-        f'| `{name}` | `{spec.default}` | {spec.description} Possible: {spec.possible}.'
-        + (' Takes effect at once.' if spec.live else '') + ' |'
+        f'| `{name}` | `{spec.default}` | {spec.descriptor().description} '
+        f'Possible: {spec.possible}. |'
         for name, spec in SPECS.items()]
     begin = lines.index(rows[0])
     assert lines[begin:begin + len(rows)] == rows

@@ -23,8 +23,9 @@ from frm_perception.runtime.engines.engine import EngineOptions
 from frm_perception.runtime.engines.engine import ProviderError
 from frm_perception.runtime.engines.engine import TensorInfo
 from frm_perception.runtime.engines.opening import PROVIDERS
+from frm_perception.runtime.engines.opening import check_provider
 from frm_perception.runtime.engines.opening import open_engine
 from frm_perception.runtime.engines.opening import why_not
 
 __all__ = ['PROVIDERS', 'Engine', 'EngineError', 'EngineOptions', 'ProviderError', 'TensorInfo',
-           'open_engine', 'why_not']
+           'check_provider', 'open_engine', 'why_not']

@@ -41,6 +41,20 @@ def why_not(provider: str, precision: str) -> str | None:
     return None
 
 
+def check_provider(provider: str, precision: str) -> None:
+    """
+    Refuse a provider that does not exist, or that does not compute in a precision.
+
+    :raises ValueError: the message says what to choose.
+    """
+    if provider not in PROVIDERS:
+        raise ValueError(f'unknown provider {provider!r}; choose from {", ".join(PROVIDERS)}')
+    refusal = why_not(provider, precision)
+    if refusal:
+        raise ValueError(f'precision {precision} cannot be had of provider {provider!r}: '
+                         f'{refusal}')
+
+
 def open_engine(model: bytes, file: str, options: EngineOptions) -> Engine:
     """
     Load a model, run it once, and find out what ran it.
@@ -57,13 +71,7 @@ def open_engine(model: bytes, file: str, options: EngineOptions) -> Engine:
         work is done by or in another.
     :raises EngineError: the model cannot be loaded or run.
     """
-    if options.provider not in PROVIDERS:
-        raise ValueError(f'unknown provider {options.provider!r}; choose from '
-                         f'{", ".join(PROVIDERS)}')
-    refusal = why_not(options.provider, options.precision)
-    if refusal:
-        raise ValueError(f'precision {options.precision} cannot be had of provider '
-                         f'{options.provider!r}: {refusal}')
+    check_provider(options.provider, options.precision)
     if options.provider not in ('openvino', 'torch') and options.precision != 'bf16':
         return OnnxEngine(model, file, options)
     alternative = TorchEngine if options.provider == 'torch' else OpenVinoEngine
