@@ -109,8 +109,8 @@ ARGUMENTS = (
     *PARAMETERS,
     DeclareLaunchArgument(
         'require_provider', default_value='', choices=['', *YES_NO],
-        description='Let configure fail when the provider or precision asked for is not really '
-                    f'used. {FROM_FILE}'),
+        description='Refuse an engine that does not really use the provider or the precision '
+                    f'asked for. {FROM_FILE}'),
     DeclareLaunchArgument(
         'params_file',
         default_value=PathJoinSubstitution(

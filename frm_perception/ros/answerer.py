@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from time import perf_counter
@@ -107,18 +108,20 @@ class Answerer:
     :param topics: where each camera's answers go.
     :param records: where each camera's times are noted.
     :param throttle: keeps the log from repeating itself.
+    :param note_time: told of every answered frame how many milliseconds it took from its turn.
     """
 
     def __init__(
             self, node: Node, segmenter: Segmenter, settings: Settings,
             topics: Mapping[str, CameraTopics], records: Mapping[str, CameraRecord],
-            throttle: LogThrottle) -> None:
+            throttle: LogThrottle, note_time: Callable[[float], None]) -> None:
         self._node = node
         self.segmenter = segmenter
         self.settings = settings
         self._topics = topics
         self._records = records
         self._throttle = throttle
+        self._note_time = note_time
         self._filters = {camera: DrivableFilter(settings.rules) for camera in topics}
 
     def answer(self, camera: str, frame: Frame) -> None:
@@ -153,6 +156,7 @@ class Answerer:
         self._publish_camera_info(camera, header, answer)
         times['publish'] = (perf_counter() - begin) * 1e3
         record.add_times({**times, **answer.timings, 'latency': age_ms(self._node, message)})
+        self._note_time(sum(times.values()) + sum(answer.timings.values()) - times['wait'])
         record.note_labels(answer.labels[_seen(answer).slices], settings.space)
         self._publish_extras(camera, wanted, header, picture, answer, settings)
 

@@ -32,6 +32,7 @@ from frm_perception.ros.diagnostics import PartStatus
 from frm_perception.ros.diagnostics import percentile_keys
 from frm_perception.ros.records import TIMES
 from frm_perception.ros.records import WINDOW
+from frm_perception.ros.time_keeper import RANK
 
 VERSION = 1
 """Of the schema; it grows when a key is taken away or changes its meaning, not for a new key."""
@@ -66,9 +67,17 @@ ENGINE = {
     'fit': ('text', 'how images are fitted'),
     'kernels': ('text', 'what computes labels from logits'),
     'output_size': ('text', 'camera or network'),
-    'building': ('text', 'in what the engine differs that is being built; empty: none is'),
+    'building': ('text', 'what is special about the engine that is being built; empty: none is'),
     'building_s': ('number', 'how long that has been wanted'),
     'failed_change': ('text', 'why the latest change of the engine failed; empty: it did not'),
+    'deadline_ms': ('number', 'as asked for; 0.0: none'),
+    'frame_ms': ('number', f'{RANK} % of the latest frames took no longer from their turns to '
+                           'their masks; null: no deadline, or too few frames'),
+    'rung': ('integer', 'which of the rungs answers now, 0: what was asked for; null: no '
+                        'deadline'),
+    'rungs': ('text', 'resolutions and precisions, from what was asked for to the floor'),
+    'steps': ('integer', 'from rung to rung, since the engine was asked for'),
+    'latest_step': ('text', 'where to, and why'),
     'memory_mib': ('number', 'resident memory of the process'),
     'restarts': ('integer', 'how often a failing engine was started again'),
     **{f'{transition}_ms': ('number', f'how long the latest {transition} took')

@@ -301,7 +301,7 @@ class SegmenterNode(LifecycleNode):
         if self._session is not None:
             self._session.follow_publishers()
             self._session.log_conditions()
-            self._undo_failed_change(self._session)
+            self._tend_engine(self._session)
             if self._session.engine_failed:
                 self._fail(self._session)
             elif self._session.engine_proved:
@@ -310,9 +310,9 @@ class SegmenterNode(LifecycleNode):
             self._restart()
         self._publish_status()
 
-    def _undo_failed_change(self, session: Session) -> None:
-        """Let the parameters say what runs where what was asked for could not be built."""
-        holding = session.undo_failed_change()
+    def _tend_engine(self, session: Session) -> None:
+        """Let the parameters say what holds where what was asked for could not be built."""
+        holding = session.tend_engine()
         if holding is not None:
             self.set_parameters_atomically(changed_parameters(self, holding))
 

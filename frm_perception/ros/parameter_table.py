@@ -41,6 +41,7 @@ from frm_perception.runtime.threads import MAX_THREADS
 TRANSPORTS = ('auto', 'raw', 'compressed')
 MAX_GAP_S = 3600.0
 MAX_RATE = 1000.0
+MAX_DEADLINE_MS = 10000.0
 
 _RESOLUTION = re.compile(r'auto|[1-9][0-9]{0,4}x[1-9][0-9]{0,4}')
 _COLOR = re.compile(r'(.+)=#([0-9a-fA-F]{6})')
@@ -148,6 +149,11 @@ SPECS: Mapping[str, ParameterSpec] = {
         False,
         'Answer no image, and count them as paused; the engine stays loaded and the topics stay '
         'there.', 'true, false', lambda _: True)),
+    'deadline_ms': live(number(
+        0.0,
+        'Milliseconds that an image may take from its turn to its mask; where more than a tenth '
+        'take longer, the engine steps down to faster precisions and smaller resolutions of the '
+        'model, and up again when there is time; 0.0 sets no limit.', 0.0, MAX_DEADLINE_MS)),
     'palette': live(ParameterSpec(
         [''],
         'Colours of classes in the overlay and in the legend, where they are not to be those of '

@@ -80,6 +80,7 @@ class SegmenterParameters:
     :param weight: shares of the cameras where not all frames can be answered, likewise.
     :param max_age: seconds after which a frame is refused; 0 refuses none.
     :param paused: answer no image.
+    :param deadline_ms: what a frame may take before the engine steps down; 0 is no limit.
     :param palette: `CLASS=#RRGGBB`, see :attr:`colors`.
     :param overlay_opacity: how strongly the overlay covers the image, 0..1.
     :param drivable_classes: names of classes; none means the label space's own.
@@ -102,6 +103,7 @@ class SegmenterParameters:
     weight: tuple[float, ...]
     max_age: float
     paused: bool
+    deadline_ms: float
     palette: tuple[str, ...]
     overlay_opacity: float
     drivable_classes: tuple[str, ...]

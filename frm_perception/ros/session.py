@@ -123,7 +123,8 @@ class Session:
             # Anew at every start: what its filters remember is of the scene before.
             self._answerer = Answerer(
                 self._node, segmenter, self._settings(segmenter), self._topics, self._records,
-                self._throttle)
+                self._throttle, self._opened().note_time)
+        self._opened().begin()
         self._worker = Worker(self._mailboxes, self._answer, self._report)
         self._worker.start()
         for camera, topics in self._topics.items():
@@ -157,17 +158,21 @@ class Session:
                 self._announce(segmenter)
             if self._answerer is not None:
                 self._answerer.settings = self._settings(segmenter)
-        engine.ask(parameters.engine)
+        engine.adopt(parameters)
 
-    def undo_failed_change(self) -> SegmenterParameters | None:
-        """Return the parameters that hold where the latest change of the engine failed, once."""
+    def tend_engine(self) -> SegmenterParameters | None:
+        """
+        Do what is due, every second or so, with changes of the engine and to keep time.
+
+        :return: where the latest change that was asked for failed, the parameters that hold.
+        """
         engine = self._opened()
-        if not engine.take_failure():
+        if not engine.tick():
             return None
         with engine.unchanging() as segmenter:
             classes = segmenter.label_space.classes
         return replace(
-            self._parameters, **asdict(engine.runs),
+            self._parameters, **asdict(engine.asked),
             palette=tuple(f'{name}=#{red:02x}{green:02x}{blue:02x}' for name, (red, green, blue)
                           in self._parameters.colors.items() if name in classes))
 
@@ -302,9 +307,9 @@ class Session:
         engine = self._opened()
         info = engine.info
         height, width = info.resolution
-        trouble = engine.problem.partition('\n')[0] or info.fallback
+        trouble = engine.trouble
         return PartStatus(
-            DiagnosticStatus.OK if trouble is None else DiagnosticStatus.WARN,
+            DiagnosticStatus.WARN if trouble else DiagnosticStatus.OK,
             trouble or self._activity(),
             {
                 'state': 'active' if self.active else 'inactive',

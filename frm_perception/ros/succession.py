@@ -117,8 +117,12 @@ class Succession(Generic[Wish, Served]):
             self._wanted, self._since = wish, time.monotonic()
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name=_THREAD, daemon=True)
-                thread.start()
-                self._thread = thread
+                try:
+                    thread.start()
+                except RuntimeError as error:  # the system has no more threads
+                    self._fail(wish, error)
+                else:
+                    self._thread = thread
 
     def take_failure(self) -> Failure[Wish] | None:
         """Return, once, how the latest wish failed, if it did."""

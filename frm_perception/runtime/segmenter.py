@@ -125,6 +125,7 @@ class Segmenter:
     def __init__(self, bundle: Bundle, engine: Engine, kernels: Kernels, info: SegmenterInfo,
                  drivable_classes: Sequence[str]) -> None:
         self.info = info
+        self.bundle = bundle
         self.label_space: LabelSpace = bundle.label_space
         self._engine = engine
         self._kernels = kernels

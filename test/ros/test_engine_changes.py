@@ -208,7 +208,7 @@ def test_of_two_changes_the_newer_one_wins(probe: Probe, bundles: Path, tmp_path
         activate(node)
         camera.connected()
         assert node.set_parameter('precision', 'slow') == ''
-        _, values = diagnostics.status_where('engine', building="precision='slow'")
+        _, values = diagnostics.status_where('engine', building="with precision='slow'")
         assert values['precision'] == 'fp32'
         assert node.set_together(precision='fp32', resolution='64x128') == ''
         sent = stream(camera, lambda: 'at 64x128 in fp32' in node.log())
@@ -224,7 +224,7 @@ def test_transitions_do_not_wait_for_an_engine_that_is_being_built(
     with start(probe, tmp_path, bundles) as node, Diagnostics(probe, node) as diagnostics:
         activate(node)
         assert node.set_parameter('precision', 'slow') == ''
-        diagnostics.status_where('engine', building="precision='slow'")
+        diagnostics.status_where('engine', building="with precision='slow'")
         for transition in transitions:
             assert node.change_state(transition)
         assert 'new engine' not in node.log()
@@ -244,6 +244,6 @@ def test_a_signal_while_an_engine_is_being_built_ends_the_process_cleanly(
     with start(probe, tmp_path, bundles) as node, Diagnostics(probe, node) as diagnostics:
         activate(node)
         assert node.set_parameter('precision', 'endless') == ''
-        diagnostics.status_where('engine', building="precision='endless'")
+        diagnostics.status_where('engine', building="with precision='endless'")
         assert node.end(signal.SIGTERM) == 0
         assert 'Traceback' not in node.log()

@@ -179,6 +179,21 @@ def test_a_wish_that_cannot_be_built_is_told_once_and_leaves_all_as_it_was(works
     eventually(lambda: works.succession.fulfilled == 'second')
 
 
+def test_a_thread_that_cannot_start_is_a_failure_and_the_next_wish_is_built(
+        works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, 'start', refuse)
+        works.succession.ask('second')
+    failure = works.succession.take_failure()
+    assert failure is not None and 'new thread' in str(failure.error)
+    works.allowed.set()
+    works.succession.ask('second')
+    eventually(lambda: works.succession.fulfilled == 'second')
+
+
 def test_a_failure_of_what_is_not_wanted_any_more_is_not_told(works: Works) -> None:
     works.begin('bad')
     works.succession.ask('second')
