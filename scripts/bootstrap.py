@@ -45,7 +45,7 @@ OLDEST = (3, 10)
 NEWEST = (3, 12)
 ROS_WHEELS = 'ros-wheels'
 ROS_PACKAGES = ('cv_bridge', 'diagnostic_msgs', 'lifecycle_msgs', 'sensor_msgs', 'std_msgs')
-GIGABYTES = {'run': 0.6, ROS_WHEELS: 0.3, 'openvino': 0.3, 'train': 1.5, 'test': 0.3}
+GIGABYTES = {'run': 0.6, ROS_WHEELS: 0.3, 'openvino': 0.3, 'train': 1.5, 'test': 0.3, 'bench': 0.2}
 """Free disk needed for each file of requirements: what it takes once installed, and downloads."""
 GIGABYTES_WITH_CUDA = 10.0
 """The same for a PyTorch that brings CUDA along; an estimate, never measured."""

@@ -25,14 +25,14 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run_program(name: str, results: Path, *options: str) -> dict[str, Any]:
-    """Run a program whose every demand has to hold; return what it wrote."""
+def run_program(name: str, results: Path, *options: str) -> tuple[int, dict[str, Any]]:
+    """Run a program to its verdict; return the exit status and what it wrote."""
     done = subprocess.run(
         [sys.executable, '-m', f'benchmarks.{name}', '--json', str(results), *options],
         cwd=ROOT, env={**os.environ, 'PYTHONPATH': str(ROOT)}, text=True, capture_output=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    print(done.stdout, done.stderr)
     written: dict[str, Any] = json.loads(results.read_text())
-    assert all(demand['holds'] for demand in written['demands'])
+    assert (done.returncode == 0) == all(demand['holds'] for demand in written['demands'])
     assert written['machine']['cores'] >= 1
     assert written['commit']
-    return written
+    return done.returncode, written

@@ -28,8 +28,10 @@ from benchmarks.hostile import KINDS
 
 @pytest.fixture(scope='module')
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return run_program('fuzz', tmp_path_factory.mktemp('fuzz') / 'new' / 'fuzz.json',
-                       '--messages', '1500')
+    status, written = run_program(
+        'fuzz', tmp_path_factory.mktemp('fuzz') / 'new' / 'fuzz.json', '--messages', '1500')
+    assert status == 0
+    return written
 
 
 def test_a_node_outlives_hostile_messages_and_answers_the_good_ones(

@@ -25,7 +25,7 @@ pytest.importorskip('openvino', reason='needs OpenVINO: requirements/openvino.tx
 import onnxruntime  # noqa: E402
 
 from frm_perception.cli.main import main  # noqa: E402
-from frm_perception.deploy.frame_speed import float_model  # noqa: E402
+from frm_perception.deploy.float_model import float_model  # noqa: E402
 from frm_perception.deploy.frame_speed import variants  # noqa: E402
 from frm_perception.runtime.bundle import Bundle  # noqa: E402
 from frm_perception.runtime.bundle import BundleError  # noqa: E402

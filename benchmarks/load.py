@@ -1,0 +1,323 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""
+Latency and rate of the node under load, beside a plain node on the same network and images.
+
+Camera, node and listener are processes of their own. Latency is from the image's stamp, set just
+before it is published, to the arrival of its drivable mask; what the node adds is the median of
+that less the median time of the inference itself. Our node and the plain one (`plain_node.py`)
+take turns, several rounds over, on the same images:
+
+- `calm`: a few images a second, so that each is answered before the next one comes;
+- `full`: twice as many as calm latency would allow, which shows how many are answered a second.
+
+Then our node alone gets twice what it can answer, from one camera and from four.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from node_process import Diagnostics
+from tqdm import tqdm
+
+from benchmarks.answers import Answers
+from benchmarks.answers import Heard
+from benchmarks.camera import Cameras
+from benchmarks.camera import Stream
+from benchmarks.program import Demand
+from benchmarks.program import conclude
+from benchmarks.program import option_parser
+from benchmarks.system import private_system
+from benchmarks.system import running
+from frm_perception.cli.arguments import count
+from frm_perception.cli.arguments import image_size
+from frm_perception.cli.arguments import positive
+from frm_perception.deploy.float_model import float_model
+from frm_perception.evaluation.record import markdown_table
+from frm_perception.evaluation.record import percentiles
+from frm_perception.ros.children import Child
+from frm_perception.ros.children import Children
+from frm_perception.runtime.bundle import Bundle
+from frm_perception.runtime.bundle import find_bundle
+from frm_perception.runtime.bundle import parse_resolution
+from frm_perception.runtime.share import share_folder
+
+MOST_ADDED_MS = 25.0
+LEAST_RATE_RATIO = 1.5
+MOST_ADDED_RATIO = 0.5
+MOST_BUSY_RATIO = 1.5
+MOST_UNFAIRNESS = 0.1
+LEAST_SENT = 0.95
+
+OURS, PLAIN = 'ours', 'plain'
+SHARING = ('front', 'rear', 'left', 'right')
+_PLAIN_NAMESPACE = '/plain'
+_CALM_HZ = 3.0
+_WARM_UP_HZ = 10.0
+_WARM_UP_S = 2.0
+_SETTLING_S = 1.0
+_QUIET_S = 1.5
+
+
+@dataclass(frozen=True)
+class Phase:
+    """
+    What came of one stream.
+
+    :param asked_hz: rate that was asked of the cameras; `sent_hz` is what they reached.
+    :param heard: masks that came, by camera, but for the first second.
+    :param seconds: of the stream, but for the first.
+    """
+
+    asked_hz: float
+    sent_hz: float
+    heard: Mapping[str, Sequence[Heard]]
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Return the answers a second, of all cameras."""
+        return sum(map(len, self.heard.values())) / self.seconds
+
+    @property
+    def latency_ms(self) -> list[float]:
+        """Return the latency of every answer."""
+        return [heard.latency_ms for each in self.heard.values() for heard in each]
+
+
+@dataclass
+class Side:
+    """One of the two nodes: its phases, round by round, and the times of its calm inferences."""
+
+    calm: list[Phase] = field(default_factory=list)
+    full: list[Phase] = field(default_factory=list)
+    infer_ms: float = 0.0
+
+    @property
+    def latency_ms(self) -> list[float]:
+        """Return the latency of every calm answer."""
+        return [value for phase in self.calm for value in phase.latency_ms]
+
+    @property
+    def rate(self) -> float:
+        """Return the answers a second, at most: the median of the rounds."""
+        return median(phase.rate for phase in self.full)
+
+    @property
+    def added_ms(self) -> float:
+        """Return what the node adds to the inference, at the median of calm images."""
+        return median(self.latency_ms) - self.infer_ms
+
+
+class Bench:
+    """
+    Streams images to the nodes, one stream at a time.
+
+    :param prefixes: what the topics of each camera begin with.
+    """
+
+    def __init__(self, cameras: Cameras, answers: Answers, prefixes: Mapping[str, str],
+                 progress: tqdm[Any]) -> None:
+        self._cameras = cameras
+        self._answers = answers
+        self._prefixes = prefixes
+        self._progress = progress
+
+    def stream(self, what: str, names: Sequence[str], rate: float, seconds: float) -> Phase:
+        """Let cameras send for so long; wait until the last answer is there."""
+        self._progress.set_description(what)
+        stream = Stream([f'{self._prefixes[name]}/image_raw' for name in names], rate,
+                        round(rate * (seconds + _SETTLING_S)))
+        before = {name: len(self._answers.heard[name]) for name in names}
+        self._cameras.begin(stream)
+        sent = self._cameras.end(stream)
+        self._answers.quiet(_QUIET_S)
+        first, last = sent['began'] + _SETTLING_S, sent['began'] + sent['seconds']
+        heard = {name: [each for each in self._answers.heard[name][before[name]:]
+                        if first <= each.at <= last] for name in names}
+        assert any(heard.values()), f'nothing was answered: {what}'
+        self._progress.update()
+        return Phase(rate, stream.count / sent['seconds'], heard, last - first)
+
+
+def measure(size: tuple[int, int], resolution: str, rounds: int, seconds: float
+            ) -> tuple[dict[str, Any], list[Demand]]:
+    """
+    Measure both nodes.
+
+    :param size: (height, width) of the images.
+    :param resolution: of the network's input, as the node's parameter has it.
+    :param rounds: turns of each node.
+    :param seconds: length of a turn, beside the first second, which does not count.
+    :return: what :func:`table` prints, and what :func:`demands` makes of it.
+    """
+    bundle = find_bundle(share_folder('models'))
+    names = ('warm', 'calm', 'full', 'busy', *SHARING)
+    with private_system(processes=4) as probe, running(
+            probe, cameras=list(names), resolution=resolution
+    ) as node, Diagnostics(probe, node) as diagnostics, tempfile.TemporaryDirectory(
+            prefix='frm-load-') as folder, Children(Path(folder)) as children:
+        prefixes = {name: f'{node.namespace}/{name}' for name in names}
+        prefixes[PLAIN] = _PLAIN_NAMESPACE
+        plain = _start_plain(children, bundle, resolution, Path(folder))
+        assert node.change_state('configure') and node.change_state('activate'), node.log()
+        answers = Answers(probe, prefixes)
+        cameras = Cameras(
+            children, size, [f'{prefix}/image_raw' for prefix in prefixes.values()])
+        cameras.ready()
+        with tqdm(total=4 * rounds + 4, unit='stream') as progress:
+            bench = Bench(cameras, answers, prefixes, progress)
+            ours, theirs = _take_turns(bench, plain, rounds, seconds)
+            busy = bench.stream('twice the capacity', ['busy'], 2 * ours.rate, 2 * seconds)
+            shared = bench.stream('four cameras', SHARING, 2 * ours.rate, 2 * seconds)
+        _, values = diagnostics.next_status('calm')
+        ours.infer_ms = float(values['infer_p50_ms'])
+        _, engine = diagnostics.next_status('engine')
+    results = {
+        'camera': list(size), 'rounds': rounds, 'seconds': seconds, 'model': bundle.name,
+        'resolution': engine['resolution'], 'threads': int(engine['threads']),
+        'provider': engine['provider'], 'calm_hz': _CALM_HZ,
+        'nodes': {name: _side_results(side) for name, side in ((OURS, ours), (PLAIN, theirs))},
+        'busy': _phase_results(busy),
+        'shared': {**_phase_results(shared), 'answered': {
+            name: len(heard) for name, heard in shared.heard.items()}}}
+    return results, demands(results)
+
+
+def _start_plain(children: Children, bundle: Bundle, resolution: str, folder: Path) -> Child:
+    """Start the plain node on the bundle's network."""
+    size = parse_resolution(resolution, bundle)
+    model, mean, scale = float_model(bundle.verified_model('fp32'), size)
+    file = folder / 'plain.onnx'
+    file.write_bytes(model)
+    space = bundle.label_space
+    values = {'model': str(file), 'resolution': list(size), 'mean': mean.ravel().tolist(),
+              'scale': scale.ravel().tolist(),
+              'drivable': [space.classes.index(name) for name in space.drivable]}
+    return children.start('plain node', 'benchmarks.plain_node', [
+        '--ros-args', '-r', f'__ns:={_PLAIN_NAMESPACE}',
+        *(text for name, value in values.items() for text in ('-p', f'{name}:={value}'))],
+        os.environ)
+
+
+def _take_turns(bench: Bench, plain: Child, rounds: int, seconds: float) -> tuple[Side, Side]:
+    """Return what came of both nodes' turns: ours, and the plain one's."""
+    ours, theirs = Side(), Side()
+    for name in ('warm', PLAIN):
+        bench.stream('warming up', [name], _WARM_UP_HZ, _WARM_UP_S)
+    inferences: list[float] = []
+    for _ in range(rounds):
+        ours.calm.append(bench.stream('ours, calm', ['calm'], _CALM_HZ, seconds))
+        plain.reports()
+        theirs.calm.append(bench.stream('plain, calm', [PLAIN], _CALM_HZ, seconds))
+        inferences += [report['ms'] for report in plain.reports()]
+        full = 2e3 / median(ours.latency_ms)
+        ours.full.append(bench.stream('ours, full', ['full'], full, seconds))
+        theirs.full.append(bench.stream('plain, full', [PLAIN], full, seconds))
+    theirs.infer_ms = median(inferences)
+    return ours, theirs
+
+
+def _side_results(side: Side) -> dict[str, Any]:
+    return {'latency_ms': percentiles(side.latency_ms), 'infer_ms': side.infer_ms,
+            'added_ms': side.added_ms, 'rate': side.rate,
+            'full': [_phase_results(phase) for phase in side.full]}
+
+
+def _phase_results(phase: Phase) -> dict[str, Any]:
+    return {'asked_hz': phase.asked_hz, 'sent_hz': phase.sent_hz, 'rate': phase.rate,
+            'latency_ms': percentiles(phase.latency_ms)}
+
+
+def demands(results: dict[str, Any]) -> list[Demand]:
+    """Return what has to hold, and whether it does."""
+    ours, plain = results['nodes'][OURS], results['nodes'][PLAIN]
+    busy, shared = results['busy'], results['shared']
+    faster, added = ours['rate'] / plain['rate'], ours['added_ms'] / plain['added_ms']
+    slower = busy['latency_ms']['p50'] / ours['latency_ms']['p50']
+    answered = shared['answered']
+    fair = sum(answered.values()) / len(answered)
+    unfair = max(abs(number - fair) / fair for number in answered.values())
+    least = min(stream['sent_hz'] / stream['asked_hz']
+                for stream in (busy, shared, *ours['full'], *plain['full']))
+    return [
+        Demand(f'ours adds at most {MOST_ADDED_MS:g} ms to the inference at p50',
+               f'{ours["added_ms"]:.1f} ms', ours['added_ms'] <= MOST_ADDED_MS),
+        Demand(f'ours answers at least {LEAST_RATE_RATIO:g} times as many as plain',
+               f'{ours["rate"]:.1f} and {plain["rate"]:.1f} a second, {faster:.2f} times',
+               faster >= LEAST_RATE_RATIO),
+        Demand(f'ours adds at most {MOST_ADDED_RATIO:g} times what plain adds',
+               f'{ours["added_ms"]:.1f} and {plain["added_ms"]:.1f} ms, {added:.2f} times',
+               added <= MOST_ADDED_RATIO),
+        Demand(f'at twice the capacity, latency is at most {MOST_BUSY_RATIO:g} times the calm one',
+               f'p50 {busy["latency_ms"]["p50"]:.1f} and {ours["latency_ms"]["p50"]:.1f} ms, '
+               f'{slower:.2f} times', slower <= MOST_BUSY_RATIO),
+        Demand(f'four cameras get equal shares within {MOST_UNFAIRNESS:.0%}',
+               f'{", ".join(map(str, answered.values()))} answers, {unfair:.1%} from equal',
+               unfair <= MOST_UNFAIRNESS),
+        Demand(f'the cameras sent at least {LEAST_SENT:.0%} of what was asked',
+               f'{least:.0%} at least', least >= LEAST_SENT)]
+
+
+def table(results: dict[str, Any]) -> str:
+    """Return the figures as Markdown tables."""
+    rows = [['node', 'calm p50 / p95 / p99 ms', 'inference p50 ms', 'added ms',
+             'answers a second at most', 'then p50 / p95 / p99 ms']]
+    for name, side in results['nodes'].items():
+        rows.append([name, _latency_text(side['latency_ms']), f'{side["infer_ms"]:.1f}',
+                     f'{side["added_ms"]:.1f}', f'{side["rate"]:.1f}',
+                     _latency_text(side['full'][-1]['latency_ms'])])
+    overload = [['ours at twice its capacity', 'sent a second', 'answered a second',
+                 'p50 / p95 / p99 ms']]
+    for name, phase in (('one camera', results['busy']), ('four cameras', results['shared'])):
+        overload.append([name, f'{phase["sent_hz"]:.1f}', f'{phase["rate"]:.1f}',
+                         _latency_text(phase['latency_ms'])])
+    return (f'{results["camera"][0]}x{results["camera"][1]} images (height x width), '
+            f'{results["model"]} at {results["resolution"]} on {results["provider"]}\n\n'
+            f'{markdown_table(rows)}\n\n{markdown_table(overload)}')
+
+
+def _latency_text(latency: Mapping[str, float]) -> str:
+    return ' / '.join(f'{latency[key]:.1f}' for key in ('p50', 'p95', 'p99')) if latency else '-'
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the program; return the exit status."""
+    parser = option_parser('load', __doc__)
+    parser.add_argument('--camera', type=image_size, default=(1080, 1920), metavar='HEIGHTxWIDTH',
+                        help='size of the images (default: 1080x1920)')
+    parser.add_argument('--resolution', default='auto', metavar='HEIGHTxWIDTH',
+                        help="of the network's input (default: the model's)")
+    parser.add_argument('--rounds', type=count, default=4, metavar='N',
+                        help='turns of each node (default: %(default)s)')
+    parser.add_argument('--seconds', type=positive, default=10.0, metavar='N',
+                        help='length of a turn (default: %(default)s)')
+    args = parser.parse_args(arguments)
+    return conclude('load', partial(measure, args.camera, args.resolution, args.rounds,
+                                    args.seconds), table, args.json)
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))
