@@ -2,7 +2,7 @@
 # Options: PYTHON=python3.11 makes .venv with that one.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow fuzz load lint clean
+.PHONY: help demo test test-slow fuzz faults soak load lint clean
 
 # The first Python that runs; bootstrap.py looks for one that the package supports.
 ANY_PYTHON := $(shell for name in $(PYTHON) python3 python3.12 python3.11 python3.10; do \
@@ -18,8 +18,10 @@ help:
 	@echo '                [VIDEO=file | BAG=folder [TOPIC=name]] [SEED=n] [FRAMES=n]'
 	@echo 'make test       run the tests'
 	@echo 'make test-slow  run the tests that take minutes or install packages'
-	@echo 'make fuzz       send a node hostile messages among good ones; results in out/benchmarks/ [MESSAGES=n]'
-	@echo 'make load       latency and rate of the node beside a plain one; results in out/benchmarks/'
+	@echo 'make fuzz       send a node hostile messages among good ones [MESSAGES=n]'
+	@echo 'make faults     let go wrong what can around a node, and check its counts'
+	@echo 'make soak       four cameras for 20 minutes: memory and latency stay flat [MINUTES=n]'
+	@echo 'make load       latency and rate of the node beside a plain one; these four write to out/benchmarks/'
 	@echo 'make lint       check style (ruff) and types (mypy)'
 	@echo 'make clean      remove what was built and what the demo wrote; .venv stays'
 
@@ -36,6 +38,13 @@ test-slow:
 fuzz:
 	@$(PREPARE) run -- python -m benchmarks.fuzz --json out/benchmarks/fuzz.json \
 		$(if $(MESSAGES),--messages '$(MESSAGES)')
+
+faults:
+	@$(PREPARE) run,bench -- python -m benchmarks.faults --json out/benchmarks/faults.json
+
+soak:
+	@$(PREPARE) run -- python -m benchmarks.soak --json out/benchmarks/soak.json \
+		$(if $(MINUTES),--minutes '$(MINUTES)')
 
 load:
 	@$(PREPARE) run,bench -- python -m benchmarks.load --json out/benchmarks/load.json

@@ -63,11 +63,11 @@ class Answers:
     def quiet(self, seconds: float) -> None:
         """Wait until nothing has been heard for so long: what was queued is answered."""
         while True:
-            before = self.count()
+            before = self.counts()
             time.sleep(seconds)
-            if self.count() == before:
+            if self.counts() == before:
                 return
 
-    def count(self) -> int:
-        """Return how many masks were heard."""
-        return sum(map(len, self.heard.values()))
+    def counts(self) -> dict[str, int]:
+        """Return how many masks of each camera were heard."""
+        return {camera: len(heard) for camera, heard in self.heard.items()}

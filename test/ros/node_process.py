@@ -206,16 +206,17 @@ class SegmenterProcess:
     :param arguments: further ROS arguments.
     :param overrides: QoS policies of subscriptions by topic, relative to the namespace.
     :param publisher_overrides: the same of publishers.
+    :param namespace: that of a process that has ended, to take its place; else a new one.
     :param parameters: the node's parameters.
     """
 
     def __init__(self, probe: Probe, log: Path, arguments: Sequence[str] = (),
                  overrides: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
                  publisher_overrides: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
-                 **parameters: object) -> None:
+                 namespace: str = '', **parameters: object) -> None:
         self._probe = probe
         self._log = log
-        self.namespace = f'/test{os.getpid()}_{next(_numbers)}'
+        self.namespace = namespace or f'/test{os.getpid()}_{next(_numbers)}'
         self.name = f'{self.namespace}/segmenter'
         command = [sys.executable, '-m', 'frm_perception.ros.segmenter', '--ros-args',
                    '-r', f'__ns:={self.namespace}', *arguments]

@@ -20,7 +20,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 from node_process import DEEP
 from node_process import RELIABLE
@@ -29,41 +28,11 @@ from node_process import Diagnostics
 from node_process import Probe
 from node_process import SegmenterProcess
 from node_process import image_message
-from node_process import wait_until
-from rclpy.qos import QoSProfile
-from rosgraph_msgs.msg import Clock
+from simulated_clock import SimulatedClock
+from simulated_clock import stamp_at
 from std_msgs.msg import Header
 
 RED = np.full((40, 60, 3), (255, 0, 0), np.uint8)
-
-
-class SimulatedClock:
-    """The clock of a simulation, which the test sets."""
-
-    def __init__(self, probe: Probe, diagnostics: Diagnostics) -> None:
-        self._node = probe.node
-        self._diagnostics = diagnostics
-        self._publisher = probe.node.create_publisher(Clock, '/clock', QoSProfile(depth=1))
-
-    def set(self, seconds: float) -> None:
-        """Set the time, and wait until the node reports under it."""
-        now = stamp_at(seconds)
-        seen = len(self._diagnostics.arrays)
-
-        def reported() -> bool:
-            # The clock is read best effort, so it is sent until it shows.
-            self._publisher.publish(Clock(clock=now))
-            return any(message.header.stamp == now
-                       for message in self._diagnostics.arrays[seen:])
-
-        wait_until(reported, f'a report at {seconds} s')
-
-    def close(self) -> None:
-        self._node.destroy_publisher(self._publisher)
-
-
-def stamp_at(seconds: float) -> Time:
-    return Time(sec=int(seconds), nanosec=round(seconds % 1 * 1e9))
 
 
 def image_of(seconds: float) -> object:
