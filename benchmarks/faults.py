@@ -82,7 +82,7 @@ def demands(results: dict[str, Any]) -> list[Demand]:
                  f'{counts["answered"]} answered, {fault["heard"]} heard, by a listener who was '
                  f'away for {fault["away"]}',
                  0 <= counts['answered'] - fault['heard'] <= fault['away']),
-                (fault['reported'], 'yes' if fault['was_reported'] else 'no',
+                (f'reported is {fault["reported"]}', 'yes' if fault['was_reported'] else 'no',
                  fault['was_reported']))]
         if 'growth_mib' in fault:
             found.append(Demand(
