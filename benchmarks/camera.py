@@ -101,6 +101,7 @@ def _publish(stream: Stream, publishers: dict[str, Publisher], messages: list[Im
         time.sleep(max(began + index / stream.rate - time.monotonic(), 0.0))
         message.header.stamp.sec, message.header.stamp.nanosec = divmod(time.time_ns(), 10**9)
         publishers[stream.topics[index % len(stream.topics)]].publish(message)
+    time.sleep(max(began + stream.count / stream.rate - time.monotonic(), 0.0))
     report('sent', began=began, seconds=time.monotonic() - began)
 
 

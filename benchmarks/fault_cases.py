@@ -247,8 +247,9 @@ def subscriber_comes_and_goes(stage: Stage) -> Result:
 _CHANGES = (
     ('output_size', 'network'), ('max_rate', [5.0]), ('weight', [2.0]), ('overlay_opacity', 0.9),
     ('drivable_min_area', 0.1), ('palette', ['road=#102030']), ('no_such_parameter', 1),
-    ('output_size', 'camera'), ('max_rate', [0.0]), ('output_size', 'no such size'),
-    ('drivable_min_area', 0.0), ('palette', ['']))
+    ('resolution', '64x96'), ('output_size', 'camera'), ('max_rate', [0.0]),
+    ('output_size', 'no such size'), ('drivable_min_area', 0.0), ('palette', ['']),
+    ('resolution', 'auto'))
 
 
 def parameters_change_under_load(stage: Stage) -> Result:

@@ -36,6 +36,7 @@ from benchmarks.fault_cases import Stage
 from benchmarks.program import Demand
 from benchmarks.program import conclude
 from benchmarks.program import option_parser
+from benchmarks.system import COUNTS
 from benchmarks.system import private_system
 from frm_perception.cli.arguments import count
 from frm_perception.evaluation.record import markdown_table
@@ -93,7 +94,7 @@ def demands(results: dict[str, Any]) -> list[Demand]:
 
 def table(results: dict[str, Any]) -> str:
     """Return what became of the images of each fault, as a Markdown table."""
-    lost = ('dropped', 'unwanted', 'limited', 'stale', 'malformed', 'failed')
+    lost = [name for name in COUNTS if name not in ('received', 'answered', 'in_flight')]
     return markdown_table([
         ['fault', 'sent', 'nobody there', 'received', 'answered', *lost, 'reported'],
         *([fault['name'], str(fault['sent']), str(fault['unseen']),

@@ -55,7 +55,7 @@ def good(results: dict[str, Any]) -> dict[str, Any]:
     figures = copy.deepcopy(results)
     for name, rate, added in ((OURS, 20.0, 20.0), (PLAIN, 10.0, 60.0)):
         figures['nodes'][name].update(
-            rate=rate, added_ms=added, latency_ms={'p50': 30.0 + added},
+            rate=rate, added_ms=added, latency_ms={'p50': 30.0 + added, 'p95': 99.0},
             full=[{'asked_hz': 40.0, 'sent_hz': 39.9}])
     figures['busy'].update(asked_hz=40.0, sent_hz=39.9, latency_ms={'p50': 60.0})
     figures['shared'].update(asked_hz=40.0, sent_hz=39.9,
@@ -65,6 +65,7 @@ def good(results: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(('path', 'value', 'demand'), [
+    (('nodes', PLAIN, 'latency_ms', 'p95'), 340.0, 'nothing to do'),
     (('nodes', OURS, 'added_ms'), 25.1, 'at most 25 ms'),
     (('nodes', OURS, 'rate'), 14.9, '1.5 times as many'),
     (('nodes', PLAIN, 'added_ms'), 39.0, '0.5 times what plain adds'),
