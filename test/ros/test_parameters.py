@@ -79,6 +79,7 @@ def node(probe: Probe, models: Path, tmp_path_factory: pytest.TempPathFactory
     ('weight', 1.0, 'one for all cameras or one for each'),
     ('max_age', float('nan'), '0.0 to 3600.0'),
     ('max_age', -1.0, '0.0 to 3600.0'),
+    ('deadline_ms', -1.0, '0.0 to 10000.0'),
     ('fit', 'squash', 'letterbox, stretch, crop'),
     ('drivable_min_confidence', 1.5, '0.0 to 1.0'),
     ('drivable_min_area', -0.1, '0.0 to 1.0'),
