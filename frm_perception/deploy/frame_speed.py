@@ -60,7 +60,7 @@ from frm_perception.runtime.bundle import Bundle
 from frm_perception.runtime.drivable import DrivableFilter
 from frm_perception.runtime.drivable import DrivableRules
 from frm_perception.runtime.engines import why_not
-from frm_perception.runtime.engines.onnx_runtime import EXECUTION_PROVIDERS
+from frm_perception.runtime.engines.onnx_profile import EXECUTION_PROVIDERS
 from frm_perception.runtime.segmenter import Segmenter
 from frm_perception.runtime.segmenter import SegmenterInfo
 

@@ -30,8 +30,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from frm_perception.networks.cost import Cost
+from frm_perception.runtime.engines.onnx_profile import node_events
 from frm_perception.runtime.engines.onnx_runtime import load_onnxruntime
-from frm_perception.runtime.engines.onnx_runtime import node_events
 from frm_perception.runtime.engines.openvino import load_openvino
 
 Infer = Callable[[], NDArray[Any]]

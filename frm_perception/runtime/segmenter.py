@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from frm_perception.labels import IGNORE
 from frm_perception.labels import LabelSpace
+from frm_perception.runtime.batches import choose_batch
 from frm_perception.runtime.bundle import Bundle
 from frm_perception.runtime.bundle import parse_resolution
 from frm_perception.runtime.drivable import DrivableFilter
@@ -65,6 +66,8 @@ class SegmenterInfo:
     :param note: what else is worth knowing, such as what provider 'auto' would have taken and
         could not, in words, or None.
     :param threads: how many one inference uses.
+    :param batch: so many images are computed in one inference at most.
+    :param batch_note: what was measured of batches, in words; None where none were asked for.
     :param fit: how images are fitted into the network's input.
     :param kernels: what computes labels from logits: numba or numpy, with its version.
     :param kernels_note: what is wrong with ``kernels``, in words; None if nothing is.
@@ -81,6 +84,8 @@ class SegmenterInfo:
     fallback: str | None
     note: str | None
     threads: int
+    batch: int
+    batch_note: str | None
     fit: str
     kernels: str
     kernels_note: str | None
@@ -113,6 +118,39 @@ class Segmentation:
     confidence: NDArray[np.uint8] | None = None
 
 
+@dataclass(frozen=True)
+class Request:
+    """
+    An image and what is asked of it; the parameters of :meth:`Segmenter.segment` say more.
+
+    :param image: (H, W, channels) or (H, W) uint8.
+    """
+
+    image: NDArray[np.uint8]
+    encoding: str = 'rgb8'
+    output_size: str = 'camera'
+    confidence: bool = False
+    drivable: DrivableFilter | None = None
+    stamp_ns: int | None = None
+    reduction: int = 1
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """
+    What the network made of a request.
+
+    :param seen: where the request's image lies in the network's input.
+    :param logits: (C, h, w) float32.
+    :param timings: milliseconds of 'prepare' and 'infer'; the latter is that of the whole batch.
+    """
+
+    request: Request
+    seen: Geometry
+    logits: NDArray[np.float32]
+    timings: Mapping[str, float]
+
+
 class Segmenter:
     """
     A loaded network with everything around it; make one with :meth:`load`.
@@ -132,13 +170,13 @@ class Segmenter:
         self._padding = bundle.input.padding
         self._stride = bundle.output.stride
         self._drivable = bundle.label_space.drivable_lut(drivable_classes)
-        self._batch = engine.buffer()
+        self._buffers = {1: engine.buffer()}
 
     @classmethod
     def load(cls, bundle: Bundle, *, resolution: str = 'auto', precision: str = 'fp32',
              provider: str = 'auto', require_provider: bool = False, threads: int = 0,
              drivable_classes: Sequence[str] = (), fit: str = 'letterbox',
-             cache: EngineCache | None = None) -> Segmenter:
+             cache: EngineCache | None = None, max_batch: int = 1, waiting: int = 1) -> Segmenter:
         """
         Verify and load a bundle's model, prove where it runs, and warm up.
 
@@ -151,6 +189,8 @@ class Segmenter:
         :param drivable_classes: names that count as drivable; empty means the bundle's own.
         :param fit: one of :data:`frm_perception.runtime.geometry.FITS`.
         :param cache: where engines are kept that take long to build; None keeps nothing.
+        :param max_batch: and ``waiting``, see
+            :func:`frm_perception.runtime.batches.choose_batch`.
         :raises ValueError: a value that is not possible; the message says what is.
         :raises BundleError: the model is damaged or is not what its manifest says.
         :raises ProviderError: ``require_provider`` and the work is done by another provider or in
@@ -167,11 +207,13 @@ class Segmenter:
                           cache))
         cv2.setNumThreads(engine.threads)
         _check_against_manifest(engine, bundle, precision, size)
+        batch = choose_batch(engine, max_batch, waiting)
         info = SegmenterInfo(
             bundle=bundle.name, network=bundle.network, backbone=bundle.backbone, resolution=size,
             precision=precision, precision_run=engine.precision, provider_asked=provider,
             provider=engine.provider, fallback=engine.fallback, note=engine.note,
-            threads=engine.threads, fit=fit, kernels=kernels.name, kernels_note=kernels_note)
+            threads=engine.threads, batch=batch.most, batch_note=batch.note, fit=fit,
+            kernels=kernels.name, kernels_note=kernels_note)
         return cls(bundle, engine, kernels, info, drivable_classes)
 
     def segment(self, image: NDArray[np.uint8], encoding: str = 'rgb8',
@@ -195,36 +237,71 @@ class Segmenter:
             that look at time without a stamp.
         :raises EngineError: the network failed.
         """
-        if output_size not in OUTPUT_SIZES:
-            raise ValueError(
-                f'unknown output size {output_size!r}; choose from {", ".join(OUTPUT_SIZES)}')
-        check_image(image, encoding)
+        request = Request(image, encoding, output_size, confidence, drivable, stamp_ns, reduction)
+        return self.finish(self.infer([request])[0])
+
+    def infer(self, requests: Sequence[Request]) -> list[Inferred]:
+        """
+        Run the network once for all requests, at most as many as ``info.batch``.
+
+        :raises ValueError: an image is not what its encoding says, or an unknown output size.
+        :raises EngineError: the network failed.
+        """
+        for request in requests:
+            if request.output_size not in OUTPUT_SIZES:
+                raise ValueError(f'unknown output size {request.output_size!r}; choose from '
+                                 f'{", ".join(OUTPUT_SIZES)}')
+            check_image(request.image, request.encoding)
+        batch = self._buffer(len(requests))
+        prepared = []
+        for request, place in zip(requests, batch, strict=True):
+            clock = _Clock()
+            seen = self._geometry(request.image.shape[0], request.image.shape[1])
+            seen.forward(request.image, request.encoding, place, self._padding)
+            clock.lap('prepare')
+            prepared.append((request, seen, clock.laps))
         clock = _Clock()
-        seen = self._geometry(image.shape[0], image.shape[1])
-        seen.forward(image, encoding, self._batch[0], self._padding)
-        clock.lap('prepare')
-        logits = self._engine.infer(self._batch)[0]
+        logits = self._engine.infer(batch)
         clock.lap('infer')
-        geometry = seen.enlarged(reduction)
-        size = geometry.view.size if output_size == 'camera' else geometry.content
+        return [Inferred(request, seen, own, {**laps, **clock.laps})
+                for (request, seen, laps), own in zip(prepared, logits, strict=True)]
+
+    def finish(self, inferred: Inferred) -> Segmentation:
+        """
+        Return what a request asked for; it can be done once, as it moves its filter on.
+
+        :raises ValueError: rules that look at time without a stamp.
+        """
+        request, logits = inferred.request, inferred.logits
+        clock = _Clock()
+        geometry = inferred.seen.enlarged(request.reduction)
+        size = geometry.view.size if request.output_size == 'camera' else geometry.content
         samples = sampling(geometry.content, self._stride, size)
         labels = self._kernels.labels(logits, samples)
         clock.lap('decide')
-        if drivable is None:
+        if request.drivable is None:
             mask = by_class(labels, self._drivable)
         else:
-            mask = drivable.mask(logits, samples, labels, self._drivable, self._kernels, stamp_ns)
+            mask = request.drivable.mask(
+                logits, samples, labels, self._drivable, self._kernels, request.stamp_ns)
         clock.lap('drivable')
         certainty = None
-        if confidence:
+        if request.confidence:
             certainty = self._kernels.confidence(logits, samples)
             clock.lap('confidence')
-        if output_size == 'network':
-            return Segmentation(labels, mask, clock.laps, geometry, geometry.view, certainty)
+        timings = {**inferred.timings, **clock.laps}
+        if request.output_size == 'network':
+            return Segmentation(labels, mask, timings, geometry, geometry.view, certainty)
         return Segmentation(
-            _in_place(labels, geometry, IGNORE), _in_place(mask, geometry, 0), clock.laps,
+            _in_place(labels, geometry, IGNORE), _in_place(mask, geometry, 0), timings,
             geometry, View.whole(geometry.image),
             None if certainty is None else _in_place(certainty, geometry, 0))
+
+    def _buffer(self, images: int) -> NDArray[np.uint8]:
+        """Return the memory of batches of that number, which all of them share."""
+        if images not in self._buffers:
+            self._buffers[images] = self._engine.buffer(images)
+        return self._buffers[images]
 
     def segment_compressed(
             self, data: bytes | memoryview, output_size: str = 'camera',

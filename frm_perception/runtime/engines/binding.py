@@ -50,6 +50,8 @@ class FixedBinding:
 
     def __init__(self, runtime: Any, session: Any, image: TensorInfo, output: TensorInfo,
                  shape: tuple[int, ...], output_shape: tuple[int, ...], device: str) -> None:
+        self._parts = runtime, session, image, output
+        self._device = device
         allocate = runtime.OrtValue.ortvalue_from_shape_and_type
         self._input = allocate(shape, np.dtype(image.dtype).type, device, 0)
         self._output = allocate(output_shape, np.dtype(output.dtype).type, device, 0)
@@ -58,6 +60,13 @@ class FixedBinding:
         self._binding.bind_ortvalue_input(image.name, self._input)
         self._binding.bind_ortvalue_output(output.name, self._output)
         self._shape = shape
+        # Each number of images is a CUDA graph of its own. Elsewhere this is ignored.
+        self._run_options = runtime.RunOptions()
+        self._run_options.add_run_config_entry('gpu_graph_id', str(shape[0]))
+
+    def resized(self, shape: tuple[int, ...], output_shape: tuple[int, ...]) -> FixedBinding:
+        """Return the same session with memory for another shape."""
+        return FixedBinding(*self._parts, shape, output_shape, self._device)
 
     def run(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
         """
@@ -69,7 +78,7 @@ class FixedBinding:
         if batch.shape != self._shape:
             raise EngineError(f'this engine was opened for batches of {self._shape} alone')
         self._input.update_inplace(np.ascontiguousarray(batch))
-        self._session.run_with_iobinding(self._binding)
+        self._session.run_with_iobinding(self._binding, self._run_options)
         # ONNX Runtime's numpy() is a view where the device is the CPU.
         return np.array(self._output.numpy())
 

@@ -92,6 +92,7 @@ class Engine(Protocol):
     nothing), ``note`` what else is worth knowing, such as what 'auto' would have taken and could
     not (or None). ``threads`` is how many one inference may use. ``input`` and ``output`` describe
     the model's tensors, ``first_shape`` is the output's shape for one image of the options' size.
+    ``takes_batches`` tells whether one inference may be of several images.
     """
 
     provider: str
@@ -102,9 +103,14 @@ class Engine(Protocol):
     input: TensorInfo
     output: TensorInfo
     first_shape: tuple[int, ...]
+    takes_batches: bool
 
-    def buffer(self) -> NDArray[np.uint8]:
-        """Return an array (1, H, W, 3) of the options' size, which :meth:`infer` reads best."""
+    def buffer(self, images: int = 1) -> NDArray[np.uint8]:
+        """
+        Return an array (N, H, W, 3) of the options' size, which :meth:`infer` reads best.
+
+        :param images: N; above 1 only of an engine that takes batches.
+        """
 
     def infer(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
         """
@@ -122,6 +128,11 @@ class Engine(Protocol):
 def black_image(size: tuple[int, int]) -> NDArray[np.uint8]:
     """Return the (1, H, W, 3) image that an engine is proved with."""
     return np.zeros((1, *size, 3), np.uint8)
+
+
+def has_free_batch(image: TensorInfo) -> bool:
+    """Return whether a model's input may be any number of images."""
+    return isinstance(image.shape[0], _FREE)
 
 
 def check_tensors(file: str, inputs: Sequence[TensorInfo], outputs: Sequence[TensorInfo],

@@ -24,10 +24,8 @@ a CUDA graph, that answers follow their images; so a wrong option cannot go unno
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
-from collections import Counter
 from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,20 +45,16 @@ from frm_perception.runtime.engines.engine import black_image
 from frm_perception.runtime.engines.engine import check_batch
 from frm_perception.runtime.engines.engine import check_result
 from frm_perception.runtime.engines.engine import check_tensors
+from frm_perception.runtime.engines.engine import has_free_batch
 from frm_perception.runtime.engines.keeping import kept
-from frm_perception.runtime.engines.proof import UNTOLD
+from frm_perception.runtime.engines.onnx_profile import EXECUTION_PROVIDERS
+from frm_perception.runtime.engines.onnx_profile import NAMES
+from frm_perception.runtime.engines.onnx_profile import read_proof
 from frm_perception.runtime.engines.proof import Proof
 from frm_perception.runtime.engines.proof import claim
 from frm_perception.runtime.engines.tensorrt import TF32
 from frm_perception.runtime.engines.tensorrt import tensorrt_key
 from frm_perception.runtime.threads import thread_count
-
-EXECUTION_PROVIDERS = {
-    'tensorrt': 'TensorrtExecutionProvider',
-    'cuda': 'CUDAExecutionProvider',
-    'cpu': 'CPUExecutionProvider',
-}
-_NAMES = {full: name for name, full in EXECUTION_PROVIDERS.items()}
 
 # TensorRT is not among them: it compiles for minutes, so it has to be asked for.
 _AUTOMATIC = ('cuda', 'cpu')
@@ -71,11 +65,6 @@ _CHAINS = {'cpu': ('cpu',), 'cuda': ('cuda', 'cpu'), 'tensorrt': ('tensorrt', 'c
 # ONNX Runtime's number for it; the next below is errors.
 _FATAL = 4
 
-_COMPILED = 'TRTKernel'
-_HEAVY = ('Conv', 'MatMul', 'Gemm', _COMPILED)
-
-_PRECISIONS = {'float': 'fp32', 'float16': 'fp16', 'bfloat16': 'bf16', 'uint8': 'int8',
-               'int8': 'int8'}
 _DTYPES = {'float': 'float32', 'double': 'float64'}
 
 # The same image twice, on one GPU: what else than rounding could differ.
@@ -97,12 +86,13 @@ class OnnxEngine:
     """
 
     _session: Any
-    _binding: FixedBinding | None
-    _buffer: PinnedBuffer | None
+    _bindings: dict[int, FixedBinding]
+    _buffers: dict[int, PinnedBuffer]
     _proof: Proof
     input: TensorInfo
     output: TensorInfo
     first_shape: tuple[int, ...]
+    takes_batches: bool
 
     def __init__(self, model: bytes, file: str, options: EngineOptions) -> None:
         self.threads = thread_count(options.threads)
@@ -126,14 +116,14 @@ class OnnxEngine:
             self.close()
             raise ProviderError(f'{file}: {self.fallback}')
 
-    def buffer(self) -> NDArray[np.uint8]:
+    def buffer(self, images: int = 1) -> NDArray[np.uint8]:
         """See :meth:`frm_perception.runtime.engines.engine.Engine.buffer`."""
-        shape = (1, *self._options.size, 3)
-        if self._binding is None:
+        shape = (images, *self._options.size, 3)
+        if not self._bindings:
             return np.empty(shape, np.uint8)
-        if self._buffer is None:
-            self._buffer = PinnedBuffer(shape)
-        return self._buffer.array
+        if images not in self._buffers:
+            self._buffers[images] = PinnedBuffer(shape)
+        return self._buffers[images].array
 
     def infer(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
         """See :meth:`frm_perception.runtime.engines.engine.Engine.infer`."""
@@ -141,7 +131,7 @@ class OnnxEngine:
             raise EngineError('the engine is closed')
         check_batch(batch)
         try:
-            result = self._run(batch) if self._binding is None else self._binding.run(batch)
+            result = self._run_bound(batch) if self._bindings else self._run(batch)
         except Exception as error:  # ONNX Runtime's own exceptions share no other base.
             raise EngineError(f'{self._file}: inference of {batch.shape} {batch.dtype} failed: '
                               f'{error}') from error
@@ -149,12 +139,21 @@ class OnnxEngine:
 
     def close(self) -> None:
         """See :meth:`frm_perception.runtime.engines.engine.Engine.close`."""
-        if self._buffer is not None:
-            self._buffer.release()
-        self._binding = self._buffer = self._session = None
+        for buffer in self._buffers.values():
+            buffer.release()
+        self._forget_memory()
+        self._session = None
 
     def _run(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
         return np.asarray(self._session.run([self.output.name], {self.input.name: batch})[0])
+
+    def _run_bound(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
+        """Run through memory of the batch's own, made when the first of its number comes."""
+        number = len(batch)
+        if number not in self._bindings and self.takes_batches:
+            shape, output_shape = (number, *self._options.size, 3), (number, *self.first_shape[1:])
+            self._bindings[number] = self._bindings[1].resized(shape, output_shape)
+        return self._bindings.get(number, self._bindings[1]).run(batch)
 
     def _wanted(self) -> str:
         if self._options.provider != 'auto':
@@ -163,7 +162,7 @@ class OnnxEngine:
         return next(name for name in _AUTOMATIC if name in offered)
 
     def _offered(self) -> list[str]:
-        return [_NAMES[full] for full in self._ort.get_available_providers() if full in _NAMES]
+        return [NAMES[full] for full in self._ort.get_available_providers() if full in NAMES]
 
     def _open(self, model: bytes, wanted: str, beginning: str, require: bool) -> str | None:
         """
@@ -219,7 +218,7 @@ class OnnxEngine:
 
         :raises EngineError: any of that failed; nothing of the attempt is left.
         """
-        self._binding = self._buffer = None
+        self._forget_memory()
         image = black_image(self._options.size)
         with tempfile.TemporaryDirectory(prefix='frm_perception-') as scratch:
             # TensorRT compiles for minutes: the second session finds what the first one compiled.
@@ -230,8 +229,10 @@ class OnnxEngine:
                 self.input, self.output = check_tensors(
                     self._file, _tensors(self._session.get_inputs()),
                     _tensors(self._session.get_outputs()), self._options.size)
+                # TensorRT compiles for the shapes that it has seen, anew for every other one.
+                self.takes_batches = provider != 'tensorrt' and has_free_batch(self.input)
                 self.first_shape = self.infer(image).shape
-                self._proof = _proof(Path(self._session.end_profiling()))
+                self._proof = read_proof(Path(self._session.end_profiling()))
                 self._session = None
                 self._session = self._session_for(model, provider, graph, engines)
                 if provider == 'cpu':
@@ -240,15 +241,20 @@ class OnnxEngine:
                     self._bind(image.shape, self.first_shape, 'cuda')
                     self._check_binding(image)
             except Exception as error:  # ONNX Runtime's own exceptions share no other base.
-                self._binding = self._session = None
+                self._forget_memory()
+                self._session = None
                 if isinstance(error, EngineError):
                     raise
                 raise EngineError(self._explained(error, provider)) from error
 
     def _bind(self, shape: tuple[int, ...], output_shape: tuple[int, ...], device: str) -> None:
         """Let inferences go through memory at fixed places of a device."""
-        self._binding = FixedBinding(self._ort, self._session, self.input, self.output, shape,
-                                     output_shape, device)
+        self._bindings = {1: FixedBinding(
+            self._ort, self._session, self.input, self.output, shape, output_shape, device)}
+
+    def _forget_memory(self) -> None:
+        self._bindings = {}
+        self._buffers = {}
 
     def _check_binding(self, image: NDArray[np.uint8]) -> None:
         """
@@ -355,36 +361,9 @@ def load_onnxruntime() -> Any:
     return onnxruntime
 
 
-def node_events(profile: Path) -> list[dict[str, Any]]:
-    """Return every run of a node of the graph that ONNX Runtime's profile has, in order."""
-    return [event for event in json.loads(profile.read_text(encoding='utf-8'))
-            if event.get('cat') == 'Node' and 'provider' in event.get('args', {})]
-
-
 def _tensors(tensors: Sequence[Any]) -> list[TensorInfo]:
     found = []
     for tensor in tensors:
         dtype = tensor.type.removeprefix('tensor(').removesuffix(')')
         found.append(TensorInfo(tensor.name, _DTYPES.get(dtype, dtype), tuple(tensor.shape)))
     return found
-
-
-def _proof(profile: Path) -> Proof:
-    """Count who ran the convolutions and matrix products, and in what precision."""
-    nodes = [event['args'] for event in node_events(profile)]
-    heavy = [node for node in nodes if any(part in node['op_name'] for part in _HEAVY)] or nodes
-    if not heavy:
-        raise EngineError("ONNX Runtime's profile of the first inference names no provider")
-    return Proof(Counter(_NAMES.get(node['provider'], node['provider']) for node in heavy),
-                 Counter(_precision(node) for node in heavy))
-
-
-def _precision(node: Mapping[str, Any]) -> str:
-    """Return what a node computes in, which is the type of its first input."""
-    if _COMPILED in node['op_name']:
-        return UNTOLD
-    # A list of shapes by type, one for each input: [{'float': [1, 3, 64, 64]}, ...].
-    for tensor in node.get('input_type_shape', ()):
-        dtype: str = next(iter(tensor))
-        return _PRECISIONS.get(dtype, dtype)
-    return 'unknown'

@@ -20,7 +20,7 @@ from dataclasses import replace
 from frm_perception.runtime.engines.engine import Engine
 from frm_perception.runtime.engines.engine import EngineOptions
 from frm_perception.runtime.engines.engine import ProviderError
-from frm_perception.runtime.engines.onnx_runtime import EXECUTION_PROVIDERS
+from frm_perception.runtime.engines.onnx_profile import EXECUTION_PROVIDERS
 from frm_perception.runtime.engines.onnx_runtime import OnnxEngine
 from frm_perception.runtime.engines.openvino import OpenVinoEngine
 from frm_perception.runtime.engines.pytorch import TorchEngine

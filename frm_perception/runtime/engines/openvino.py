@@ -43,6 +43,7 @@ from frm_perception.runtime.engines.engine import black_image
 from frm_perception.runtime.engines.engine import check_batch
 from frm_perception.runtime.engines.engine import check_result
 from frm_perception.runtime.engines.engine import check_tensors
+from frm_perception.runtime.engines.engine import has_free_batch
 from frm_perception.runtime.engines.keeping import kept
 from frm_perception.runtime.engines.proof import Proof
 from frm_perception.runtime.engines.proof import claim
@@ -123,9 +124,9 @@ class OpenVinoEngine:
         if self.fallback and options.require_provider:
             raise ProviderError(f'{file}: {self.fallback}')
 
-    def buffer(self) -> NDArray[np.uint8]:
+    def buffer(self, images: int = 1) -> NDArray[np.uint8]:
         """See :meth:`frm_perception.runtime.engines.engine.Engine.buffer`."""
-        return np.empty((1, *self._size, 3), np.uint8)
+        return np.empty((images, *self._size, 3), np.uint8)
 
     def infer(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
         """See :meth:`frm_perception.runtime.engines.engine.Engine.infer`."""
@@ -151,6 +152,7 @@ class OpenVinoEngine:
         self.input, self.output = check_tensors(
             self._file, [_tensor(port) for port in model.inputs],
             [_tensor(port) for port in model.outputs], self._size)
+        self.takes_batches = has_free_batch(self.input)
 
     def _compiled_for(self, shape: tuple[int, ...]) -> Any:
         """Return the model compiled for batches of that shape, which are to be most of them."""

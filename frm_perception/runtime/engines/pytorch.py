@@ -37,6 +37,7 @@ from frm_perception.runtime.engines.engine import black_image
 from frm_perception.runtime.engines.engine import check_batch
 from frm_perception.runtime.engines.engine import check_result
 from frm_perception.runtime.engines.engine import check_tensors
+from frm_perception.runtime.engines.engine import has_free_batch
 from frm_perception.runtime.engines.proof import Proof
 from frm_perception.runtime.engines.proof import claim
 from frm_perception.runtime.threads import thread_count
@@ -86,6 +87,7 @@ class TorchEngine:
         self.input, self.output = check_tensors(
             file, [TensorInfo(*tensor) for tensor in inputs],
             [TensorInfo(*tensor) for tensor in outputs], options.size)
+        self.takes_batches = has_free_batch(self.input)
         self._device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
         self._network: Any = network.to(
             self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -96,9 +98,9 @@ class TorchEngine:
         if self.fallback and options.require_provider:
             raise ProviderError(f'{file}: {self.fallback}')
 
-    def buffer(self) -> NDArray[np.uint8]:
+    def buffer(self, images: int = 1) -> NDArray[np.uint8]:
         """See :meth:`frm_perception.runtime.engines.engine.Engine.buffer`."""
-        image = self._torch.empty((1, *self._size, 3), dtype=self._torch.uint8,
+        image = self._torch.empty((images, *self._size, 3), dtype=self._torch.uint8,
                                   pin_memory=self._device.type == 'cuda')
         pinned: NDArray[np.uint8] = image.numpy()
         return pinned

@@ -96,6 +96,18 @@ def test_a_bound_engine_refuses_another_size_and_goes_on(bound: OnnxEngine) -> N
     assert bound.infer(images(1)[0]).shape == LOGITS
 
 
+def test_a_bound_engine_takes_batches_each_through_memory_of_its_own(bound: OnnxEngine) -> None:
+    expected = [bound.infer(image)[0] for image in images(3)]
+    for number in (3, 1, 2, 3):
+        buffer = bound.buffer(number)
+        for place, image in zip(buffer, images(number), strict=True):
+            place[:] = image[0]
+        result = bound.infer(buffer)
+        assert result.shape == (number, *LOGITS[1:])
+        for logits, one in zip(result, expected, strict=False):
+            np.testing.assert_allclose(logits, one, rtol=1e-5, atol=1e-5)
+
+
 def test_a_binding_whose_answers_do_not_follow_the_images_is_refused(bound: OnnxEngine) -> None:
     class Stale(FixedBinding):
         """Answers as a CUDA graph that was recorded with other memory would."""
@@ -104,7 +116,8 @@ def test_a_binding_whose_answers_do_not_follow_the_images_is_refused(bound: Onnx
             return super().run(np.zeros_like(batch))
 
     session = bound._session
-    bound._binding = Stale(onnxruntime, session, bound.input, bound.output, SHAPE, LOGITS, 'cpu')
+    bound._bindings[1] = Stale(
+        onnxruntime, session, bound.input, bound.output, SHAPE, LOGITS, 'cpu')
     with pytest.raises(EngineError, match='tiny.onnx: .* outputs do not follow the inputs'):
         bound._check_binding(np.zeros(SHAPE, np.uint8))
 

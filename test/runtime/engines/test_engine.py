@@ -83,6 +83,20 @@ def test_a_batch_gets_one_answer_for_each_image(provider: str) -> None:
     assert logits.argmax(axis=1)[:, 5, 5].tolist() == [0, 1, 2]
 
 
+def test_a_model_of_any_number_of_images_takes_batches(provider: str) -> None:
+    engine = load(provider)
+    assert engine.takes_batches
+    assert engine.buffer(3).shape[0] == 3
+
+
+def test_a_model_of_one_image_takes_no_batches(provider: str) -> None:
+    def fix(model: ModelProto) -> None:
+        for tensor in (*model.graph.input, *model.graph.output):
+            tensor.type.tensor_type.shape.dim[0].dim_value = 1
+
+    assert not load(provider, edited(fix)).takes_batches
+
+
 def test_engines_compute_the_same(provider: str) -> None:
     batch = np.random.default_rng(0).integers(0, 256, (1, 64, 96, 3), np.uint8)
     expected = load('cpu').infer(batch)
