@@ -18,6 +18,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import NamedTuple
@@ -42,6 +43,7 @@ from frm_perception.ros.image_messages import read_image
 from frm_perception.ros.image_messages import rgb8_message
 from frm_perception.ros.log_throttle import LogThrottle
 from frm_perception.ros.records import CameraRecord
+from frm_perception.ros.worker import Answered
 from frm_perception.ros.worker import StaleFrame
 from frm_perception.runtime.drivable import DrivableFilter
 from frm_perception.runtime.drivable import DrivableRules
@@ -50,6 +52,7 @@ from frm_perception.runtime.pictures import PictureError
 from frm_perception.runtime.pictures import decode_picture
 from frm_perception.runtime.pictures import read_header
 from frm_perception.runtime.pixels import to_rgb
+from frm_perception.runtime.segmenter import Request
 from frm_perception.runtime.segmenter import Segmentation
 from frm_perception.runtime.segmenter import Segmenter
 
@@ -77,6 +80,22 @@ class Picture(NamedTuple):
     pixels: NDArray[np.uint8]
     encoding: str
     reduction: int = 1
+
+
+class Work(NamedTuple):
+    """
+    A frame between its reading and its answer.
+
+    :param wanted: the outputs that somebody listens to.
+    :param times: milliseconds of what was done so far, by name.
+    """
+
+    camera: str
+    message: Message
+    wanted: frozenset[str]
+    picture: Picture
+    times: dict[str, float]
+    request: Request
 
 
 @dataclass(frozen=True)
@@ -124,53 +143,87 @@ class Answerer:
         self._note_time = note_time
         self._filters = {camera: DrivableFilter(settings.rules) for camera in topics}
 
-    def answer(self, camera: str, frame: Frame) -> None:
+    def answer(self, frames: Sequence[tuple[str, Frame]], answered: Answered) -> None:
         """
-        Publish everything about a frame that somebody listens to; label and drivable always.
+        Publish everything about frames that somebody listens to; label and drivable always.
+
+        The frames, of different cameras, are one batch. What is wrong with one of them does not
+        touch the others. It may be :class:`StaleFrame` (its stamp is older than `max_age` on the
+        node's clock), :class:`MalformedImage` (the message holds no image that can be read) or
+        :class:`~frm_perception.runtime.engines.EngineError` (the network failed).
 
         Latency is that of label and drivable: what is drawn for people comes after them.
 
-        :raises StaleFrame: its stamp is older than `max_age` on the node's clock.
-        :raises MalformedImage: the message holds no image that can be read.
-        :raises EngineError: the network failed.
+        :param answered: told of every frame.
         """
+        settings, works = self.settings, []
+        for camera, frame in frames:
+            try:
+                works.append(self._begin(camera, frame, settings))
+            except Exception as error:
+                answered(camera, error)
+        if works:
+            self._compute(works, settings, answered)
+
+    def _begin(self, camera: str, frame: Frame, settings: Settings) -> Work:
         begin = perf_counter()
-        topics, record, message = self._topics[camera], self._records[camera], frame.message
         times = {'wait': (time.monotonic() - frame.arrival) * 1e3}
-        settings, drivable = self.settings, self._filters[camera]
+        drivable = self._filters[camera]
         drivable.rules = settings.rules
-        self._refuse_stale(message, settings.max_age)
-        wanted = topics.wanted()
-        picture = self._read(message)
+        self._refuse_stale(frame.message, settings.max_age)
+        wanted = self._topics[camera].wanted()
+        picture = self._read(frame.message)
         times['decode'] = (perf_counter() - begin) * 1e3
-        answer = self.segmenter.segment(
-            picture.pixels, picture.encoding, settings.output_size,
-            'confidence' in wanted, drivable=drivable,
-            stamp_ns=_stamp_ns(message), reduction=picture.reduction)
+        return Work(camera, frame.message, wanted, picture, times, Request(
+            picture.pixels, picture.encoding, settings.output_size, 'confidence' in wanted,
+            drivable, _stamp_ns(frame.message), picture.reduction))
+
+    def _compute(self, works: Sequence[Work], settings: Settings, answered: Answered) -> None:
+        """Run the network once for all, or, where that fails, once for each."""
+        try:
+            inferred = self.segmenter.infer([work.request for work in works])
+        except Exception as error:
+            if len(works) == 1:
+                answered(works[0].camera, error)
+                return
+            for work in works:
+                self._compute([work], settings, answered)
+            return
+        for work, result in zip(works, inferred, strict=True):
+            try:
+                self._publish(work, self.segmenter.finish(result), settings)
+                self._records[work.camera].batched += len(works) > 1
+            except Exception as error:
+                answered(work.camera, error)
+            else:
+                answered(work.camera, None)
+
+    def _publish(self, work: Work, answer: Segmentation, settings: Settings) -> None:
         begin = perf_counter()
-        header: Header = message.header
+        topics, record = self._topics[work.camera], self._records[work.camera]
+        header: Header = work.message.header
         topics.publish('label', mono8_message(header, answer.labels))
         topics.publish('drivable', mono8_message(header, answer.drivable))
         if answer.confidence is not None:
             topics.publish('confidence', mono8_message(header, answer.confidence))
-        self._publish_camera_info(camera, header, answer)
-        times['publish'] = (perf_counter() - begin) * 1e3
-        record.add_times({**times, **answer.timings, 'latency': age_ms(self._node, message)})
-        self._note_time(sum(times.values()) + sum(answer.timings.values()) - times['wait'])
+        self._publish_camera_info(work.camera, header, answer)
+        times = {**work.times, **answer.timings, 'publish': (perf_counter() - begin) * 1e3}
+        record.add_times({**times, 'latency': age_ms(self._node, work.message)})
+        self._note_time(sum(times.values()) - times['wait'])
         record.note_labels(answer.labels[_seen(answer).slices], settings.space)
-        self._publish_extras(camera, wanted, header, picture, answer, settings)
+        self._publish_extras(work, answer, settings)
 
-    def _publish_extras(self, camera: str, wanted: frozenset[str], header: Header,
-                        picture: Picture, answer: Segmentation, settings: Settings) -> None:
+    def _publish_extras(self, work: Work, answer: Segmentation, settings: Settings) -> None:
         """Publish what is drawn or packed for people and recorders, where they listen."""
-        topics, begin = self._topics[camera], perf_counter()
+        topics, begin = self._topics[work.camera], perf_counter()
+        header, wanted = work.message.header, work.wanted
         if 'label/compressed' in wanted:
             topics.publish('label/compressed', png_message(header, answer.labels))
         if 'overlay' in wanted:
             topics.publish('overlay', rgb8_message(
-                header, overlay(picture, answer, settings.space, settings.opacity)))
+                header, overlay(work.picture, answer, settings.space, settings.opacity)))
         if not wanted.isdisjoint(('label/compressed', 'overlay')):
-            self._records[camera].add_times({'extras': (perf_counter() - begin) * 1e3})
+            self._records[work.camera].add_times({'extras': (perf_counter() - begin) * 1e3})
 
     def _refuse_stale(self, message: Message, limit: float) -> None:
         """

@@ -114,6 +114,7 @@ def camera_status(
         'in_flight': counts.in_flight,
         'lost': topics.lost,
         'unfit_camera_infos': record.unfit_infos,
+        'batched': record.batched,
         'one_class_frames': record.one_class_frames,
         'last_problem': record.last_problem,
     }

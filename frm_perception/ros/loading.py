@@ -59,12 +59,15 @@ def load_segmenter(asked: EngineParameters, cache: EngineCache | None,
     segmenter = Segmenter.load(
         bundle, resolution=asked.resolution, precision=asked.precision, provider=asked.provider,
         require_provider=asked.require_provider, threads=asked.threads,
-        drivable_classes=asked.drivable_classes, fit=asked.fit, cache=cache)
+        drivable_classes=asked.drivable_classes, fit=asked.fit, cache=cache,
+        max_batch=asked.max_batch, waiting=len(asked.cameras))
     info = segmenter.info
     if info.fallback is not None:
         logger.warning(info.fallback)
     if info.note is not None:
         logger.info(info.note)
+    if info.batch_note is not None:
+        logger.info(info.batch_note)
     if info.kernels_note is not None:
         logger.warning(info.kernels_note)
     height, width = info.resolution

@@ -107,7 +107,7 @@ class Mailboxes(Generic[Frame]):
             self._open = True
 
     def close(self) -> None:
-        """Drop what waits and make :meth:`take` return None, now and until :meth:`open`."""
+        """Drop what waits and make :meth:`take` return nothing, now and until :meth:`open`."""
         with self._changed:
             self._open = False
             for camera in self._frames:
@@ -135,16 +135,21 @@ class Mailboxes(Generic[Frame]):
         with self._changed:
             self._count(camera, received=1, **{outcome.value: 1})
 
-    def take(self) -> tuple[str, Frame] | None:
-        """Wait for the frame whose camera is next; None once closed."""
+    def take(self, most: int = 1) -> list[tuple[str, Frame]]:
+        """
+        Wait for the frame whose camera is next; nothing once closed.
+
+        :param most: frames, where others wait as well that belong with it, see
+            :meth:`Turns.batch`. For them nobody waits.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._frames or not self._open)
             if not self._open:
-                return None
-            camera = self._turns.next()
-            frame = self._frames.pop(camera)
-            self._count(camera, waiting=-1, working=1)
-            return camera, frame
+                return []
+            cameras = self._turns.batch(most)
+            for camera in cameras:
+                self._count(camera, waiting=-1, working=1)
+            return [(camera, self._frames.pop(camera)) for camera in cameras]
 
     def finish(self, camera: str, outcome: Outcome) -> None:
         """Book how the work on a taken frame ended."""

@@ -64,6 +64,8 @@ ENGINE = {
     'provider_asked': ('text', 'as asked for'),
     'provider': ('text', 'what ran the convolutions of the first inference'),
     'threads': ('integer', 'of one inference'),
+    'batch': ('integer', 'images of different cameras in one inference, at most'),
+    'batch_note': ('text', 'what was measured of batches; null where none were asked for'),
     'fit': ('text', 'how images are fitted'),
     'kernels': ('text', 'what computes labels from logits'),
     'output_size': ('text', 'camera or network'),
@@ -102,6 +104,7 @@ CAMERA = {
     'in_flight': ('integer', 'of those: not decided yet'),
     'lost': ('integer', 'images that the middleware says never came; null where it cannot tell'),
     'unfit_camera_infos': ('integer', 'images that the camera info did not fit'),
+    'batched': ('integer', 'of the answered since configure: in one inference with others'),
     'one_class_frames': ('integer', 'answers in succession that show one class alone'),
     'last_problem': ('text', 'what was wrong with the latest image that got no answer for a '
                              'fault'),

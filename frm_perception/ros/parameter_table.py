@@ -32,6 +32,7 @@ from frm_perception.ros.parameter_spec import live
 from frm_perception.ros.parameter_spec import number
 from frm_perception.ros.parameter_spec import numbers
 from frm_perception.ros.parameter_spec import of_engine
+from frm_perception.runtime.batches import MOST
 from frm_perception.runtime.drivable import MAX_FRAMES
 from frm_perception.runtime.engines import PROVIDERS
 from frm_perception.runtime.geometry import FITS
@@ -122,6 +123,11 @@ SPECS: Mapping[str, ParameterSpec] = {
         0,
         'Threads of one inference and of OpenCV; 0 leaves other nodes room: every core of one or '
         'two, three quarters of more.', 0, MAX_THREADS),
+    'max_batch': of_engine(number(
+        1,
+        'Most cameras whose waiting images are computed in one inference, of a model that allows '
+        'it; nobody waits for more. 0 measures on the engine itself whether that pays, and does '
+        'it only then.', 0, MOST)),
     'fit': of_engine(choice(
         'letterbox',
         'How images of another shape are fitted into the network input: letterbox shows the whole '

@@ -47,6 +47,7 @@ class ParameterError(ValueError):
 class EngineParameters:
     """What a segmenter is made of; see :class:`SegmenterParameters`."""
 
+    cameras: tuple[str, ...]
     model_dir: str
     backbone: str
     resolution: str
@@ -54,6 +55,7 @@ class EngineParameters:
     provider: str
     require_provider: bool
     threads: int
+    max_batch: int
     fit: str
     drivable_classes: tuple[str, ...]
 
@@ -74,6 +76,7 @@ class SegmenterParameters:
     :param require_provider: refuse to configure when `provider` or `precision` is not really used.
     :param engine_cache: folder of built engines; empty means the user's own.
     :param threads: threads of one inference; 0 leaves other programs room.
+    :param max_batch: most cameras whose frames are computed in one inference; 0 measures.
     :param fit: how images are fitted into the network's input.
     :param output_size: `camera` or `network`.
     :param max_rate: most answers a second, for all cameras or one for each; 0 is no limit.
@@ -97,6 +100,7 @@ class SegmenterParameters:
     require_provider: bool
     engine_cache: str
     threads: int
+    max_batch: int
     fit: str
     output_size: str
     max_rate: tuple[float, ...]

@@ -89,6 +89,7 @@ class CameraRecord:
     :param logged: the counts when drops were last logged.
     :param logged_lost: the images lost when that was last logged.
     :param unfit_infos: images whose size is not that of the camera info known then.
+    :param batched: answers that were computed in one inference with others.
     :param one_class: the name of the only class in the latest answer, or 'unlabelled'.
     :param one_class_frames: how many answers in succession show nothing but that.
     """
@@ -101,6 +102,7 @@ class CameraRecord:
     logged: FrameCounts = FrameCounts()
     logged_lost: int = 0
     unfit_infos: int = 0
+    batched: int = 0
     one_class: str = ''
     one_class_frames: int = 0
     _reports: deque[tuple[float, int, int]] = field(

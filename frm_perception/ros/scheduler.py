@@ -53,6 +53,22 @@ class Turns:
         self._now = max(self._now, start)
         return camera
 
+    def batch(self, most: int) -> list[str]:
+        """
+        Return the camera that is next, and with it others, in the order of their deadlines.
+
+        They are those whose turns would come before it could have another one, so that in batches,
+        too, cameras have turns in proportion to their weights.
+
+        :param most: cameras, itself among them.
+        :raises ValueError: no camera waits.
+        """
+        cameras = [self.next()]
+        until = self._last[cameras[0]] + 1 / self.weights[cameras[0]]
+        while len(cameras) < most and self._waiting and min(self._waiting.values())[0] <= until:
+            cameras.append(self.next())
+        return cameras
+
     def clear(self) -> None:
         """Let no camera wait any more."""
         self._waiting.clear()

@@ -51,6 +51,7 @@ from frm_perception.ros.mailbox import Outcome
 from frm_perception.ros.parameters import SegmenterParameters
 from frm_perception.ros.records import CameraRecord
 from frm_perception.ros.scheduler import RateLimit
+from frm_perception.ros.worker import Answered
 from frm_perception.ros.worker import Worker
 from frm_perception.runtime.engine_cache import open_cache
 from frm_perception.runtime.engines import EngineError
@@ -125,7 +126,8 @@ class Session:
                 self._node, segmenter, self._settings(segmenter), self._topics, self._records,
                 self._throttle, self._opened().note_time)
         self._opened().begin()
-        self._worker = Worker(self._mailboxes, self._answer, self._report)
+        self._worker = Worker(
+            self._mailboxes, lambda: self._opened().info.batch, self._answer, self._report)
         self._worker.start()
         for camera, topics in self._topics.items():
             self._records[camera].last_arrival = time.monotonic()
@@ -322,6 +324,8 @@ class Session:
                 'provider_asked': info.provider_asked,
                 'provider': info.provider,
                 'threads': info.threads,
+                'batch': info.batch,
+                'batch_note': info.batch_note,
                 'fit': info.fit,
                 'kernels': info.kernels,
                 'output_size': self._parameters.output_size,
@@ -355,17 +359,20 @@ class Session:
         else:
             self._mailboxes.put(camera, Frame(message, now))
 
-    def _answer(self, camera: str, frame: Frame) -> None:
-        """Worker's thread: answer a frame, and keep count of whether the engine works."""
+    def _answer(self, frames: list[tuple[str, Frame]], answered: Answered) -> None:
+        """Worker's thread: answer frames, and keep count of whether the engine works."""
         assert self._answerer is not None, 'the worker runs only while there is an answerer'
-        try:
-            with self._opened().in_work():
-                self._answerer.answer(camera, frame)
-        except EngineError as error:
-            self.last_failure = str(error)
-            self._streak = min(self._streak, 0) - 1
-            raise
-        self._streak = max(self._streak, 0) + 1
+
+        def counted(camera: str, error: Exception | None) -> None:
+            if isinstance(error, EngineError):
+                self.last_failure = str(error)
+                self._streak = min(self._streak, 0) - 1
+            elif error is None:
+                self._streak = max(self._streak, 0) + 1
+            answered(camera, error)
+
+        with self._opened().in_work():
+            self._answerer.answer(frames, counted)
 
     def _report(self, camera: str, outcome: Outcome, error: Exception) -> None:
         """Remember, and log once in a while, why a frame gets no answer."""

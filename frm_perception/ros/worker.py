@@ -35,6 +35,10 @@ _REFUSALS = {MalformedImage: Outcome.MALFORMED, StaleFrame: Outcome.STALE}
 """What a frame's own fault is booked as; whatever else is raised is a failure."""
 
 
+Answered = Callable[[str, Exception | None], None]
+"""Told of every frame's camera, once, that it is answered (None), or why not."""
+
+
 class Worker(Generic[Frame]):
     """
     Answers frames from mailboxes on a thread of its own until it is stopped.
@@ -42,17 +46,21 @@ class Worker(Generic[Frame]):
     No error of a frame ends it: each is reported, booked, and followed by the next frame.
 
     :param mailboxes: where frames come from and where outcomes are booked.
-    :param answer: answers one camera's frame; :class:`MalformedImage` and
+    :param most: how many cameras' frames may be answered together now.
+    :param answer: answers frames of several cameras and tells of each; :class:`MalformedImage` and
         :class:`StaleFrame` mean the frame's fault.
     :param report: told of every frame without an answer.
     """
 
     def __init__(
-            self, mailboxes: Mailboxes[Frame], answer: Callable[[str, Frame], None],
+            self, mailboxes: Mailboxes[Frame], most: Callable[[], int],
+            answer: Callable[[list[tuple[str, Frame]], Answered], None],
             report: Callable[[str, Outcome, Exception], None]) -> None:
         self._mailboxes = mailboxes
+        self._most = most
         self._answer = answer
         self._report = report
+        self._unanswered: set[str] = set()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -63,20 +71,26 @@ class Worker(Generic[Frame]):
         self._thread = thread
 
     def stop(self) -> None:
-        """Close the mailboxes and wait for the frame in work, if there is one."""
+        """Close the mailboxes and wait for the frames in work, if there are any."""
         self._mailboxes.close()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
 
     def _run(self) -> None:
-        while (taken := self._mailboxes.take()) is not None:
-            camera, frame = taken
+        while taken := self._mailboxes.take(self._most()):
+            self._unanswered = {camera for camera, _ in taken}
             try:
-                self._answer(camera, frame)
+                self._answer(taken, self._finish)
             except Exception as error:
-                outcome = _REFUSALS.get(type(error), Outcome.FAILED)
-                self._mailboxes.finish(camera, outcome)
-                self._report(camera, outcome, error)
-            else:
-                self._mailboxes.finish(camera, Outcome.ANSWERED)
+                for camera in tuple(self._unanswered):
+                    self._finish(camera, error)
+
+    def _finish(self, camera: str, error: Exception | None) -> None:
+        self._unanswered.remove(camera)
+        if error is None:
+            self._mailboxes.finish(camera, Outcome.ANSWERED)
+            return
+        outcome = _REFUSALS.get(type(error), Outcome.FAILED)
+        self._mailboxes.finish(camera, outcome)
+        self._report(camera, outcome, error)

@@ -45,15 +45,18 @@ def slow_model(times: int = 1) -> bytes:
 
 def write_slow_bundle(models: Path, times: int = 1) -> None:
     """Write a bundle of the slow network for images of 192x320."""
-    data = slow_model(times)
+    _write_large(models, slow_model(times))
+
+
+def _write_large(models: Path, data: bytes) -> Path:
     content = manifest(data)
     content['input']['default'] = [192, 320]
-    write_bundle(models, content, data)
+    return write_bundle(models, content, data)
 
 
-def write_fragile_bundle(models: Path) -> Path:
-    """Write the tiny bundle with a look-up that fails for an image with a value above 199."""
-    model = onnx.load_from_string(tiny_model())
+def fragile_model(slow: int = 0) -> bytes:
+    """Return the tiny or slow network with a look-up that fails for a value above 199."""
+    model = onnx.load_from_string(slow_model(slow))
     output = model.graph.node[-1].output
     output[0] = 'sums'
     model.graph.initializer.append(
@@ -63,8 +66,18 @@ def write_fragile_bundle(models: Path) -> Path:
         onnx.helper.make_node('Cast', ['brightest'], ['index'], to=onnx.TensorProto.INT64),
         onnx.helper.make_node('Gather', ['table', 'index'], ['nothing']),
         onnx.helper.make_node('Add', ['sums', 'nothing'], ['logits'])])
-    data = model.SerializeToString()
+    return bytes(model.SerializeToString())
+
+
+def write_fragile_bundle(models: Path) -> Path:
+    """Write a bundle of the fragile network."""
+    data = fragile_model()
     return write_bundle(models, manifest(data), data)
+
+
+def write_slow_fragile_bundle(models: Path) -> None:
+    """Write a bundle of a network that is both, for images of 192x320."""
+    _write_large(models, fragile_model(slow=1))
 
 
 def add_precision(bundle: Path, name: str, model: bytes) -> Path:

@@ -35,7 +35,7 @@ def test_newest_frame_wins_and_the_older_is_counted_as_dropped() -> None:
     mailboxes = opened('a')
     for frame in (1, 2, 3):
         mailboxes.put('a', frame)
-    assert mailboxes.take() == ('a', 3)
+    assert mailboxes.take() == [('a', 3)]
     assert mailboxes.counts('a') == FrameCounts(received=3, dropped=2, working=1)
 
 
@@ -44,17 +44,27 @@ def test_a_fast_camera_does_not_get_ahead_of_one_that_waits() -> None:
     mailboxes.put('fast', 1)
     mailboxes.put('slow', 2)
     mailboxes.put('fast', 3)
-    assert mailboxes.take() == ('fast', 3)
+    assert mailboxes.take() == [('fast', 3)]
     mailboxes.put('fast', 4)
-    assert mailboxes.take() == ('slow', 2)
-    assert mailboxes.take() == ('fast', 4)
+    assert mailboxes.take() == [('slow', 2)]
+    assert mailboxes.take() == [('fast', 4)]
+
+
+def test_several_frames_are_taken_together_one_of_each_camera_that_waits() -> None:
+    mailboxes = opened('a', 'b', 'c')
+    for frame, camera in enumerate(('a', 'b', 'a')):
+        mailboxes.put(camera, frame)
+    assert mailboxes.take(3) == [('a', 2), ('b', 1)]
+    assert [mailboxes.counts(camera).working for camera in 'abc'] == [1, 1, 0]
+    mailboxes.put('c', 3)
+    assert mailboxes.take(3) == [('c', 3)]
 
 
 def test_rejecting_a_frame_leaves_the_waiting_one_alone() -> None:
     mailboxes = opened('a')
     mailboxes.put('a', 1)
     mailboxes.reject('a', Outcome.MALFORMED)
-    assert mailboxes.take() == ('a', 1)
+    assert mailboxes.take() == [('a', 1)]
     assert mailboxes.counts('a').malformed == 1
 
 
@@ -65,7 +75,7 @@ def test_closing_drops_what_waits_and_releases_the_taker() -> None:
     taker.start()
     mailboxes.close()
     taker.join(timeout=10)
-    assert taken == [None]
+    assert taken == [[]]
     mailboxes.put('a', 1)
     assert mailboxes.counts('a') == FrameCounts(received=1, dropped=1)
 
@@ -76,7 +86,7 @@ def test_reopening_keeps_the_counts() -> None:
     mailboxes.close()
     mailboxes.open()
     mailboxes.put('a', 2)
-    assert mailboxes.take() == ('a', 2)
+    assert mailboxes.take() == [('a', 2)]
     assert mailboxes.counts('a') == FrameCounts(received=2, dropped=1, working=1)
 
 
@@ -100,10 +110,9 @@ def test_every_received_frame_is_in_exactly_one_place(
         elif action == 'reject':
             mailboxes.reject(camera, outcome)
         elif action == 'take' and (waiting or not is_open):
-            taken = mailboxes.take()
-            if taken is not None:
-                waiting.remove(taken[0])
-                working.append(taken[0])
+            for taken, _ in mailboxes.take(2):
+                waiting.remove(taken)
+                working.append(taken)
         elif action == 'finish' and working:
             mailboxes.finish(working.pop(), outcome)
         elif action == 'close':

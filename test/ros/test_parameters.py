@@ -121,7 +121,7 @@ def test_parameters_are_locked_from_configure_to_cleanup(node: SegmenterProcess)
 
 def test_what_needs_a_new_engine_is_what_engines_are_made_of() -> None:
     made_of = {part.name for part in fields(EngineParameters)}
-    assert made_of - {'threads'} == {
+    assert made_of - {'threads', 'cameras'} == {
         name for name, spec in SPECS.items() if spec.effect is Effect.ENGINE}
 
 

@@ -30,13 +30,14 @@ WEIGHTS = st.lists(st.floats(0.01, 100), min_size=1, max_size=6).map(
     lambda weights: {f'camera{index}': weight for index, weight in enumerate(weights)})
 
 
-def answers(periods: dict[str, float], weights: dict[str, float], work: float, until: float
-            ) -> dict[str, int]:
+def answers(periods: dict[str, float], weights: dict[str, float], work: float, until: float,
+            most: int = 1) -> dict[str, int]:
     """
     Return how many frames of each camera are answered by then, on a simulated clock.
 
     :param periods: time from one frame of a camera to the next.
     :param work: what one answer takes.
+    :param most: answers of one batch.
     """
     mailboxes: Mailboxes[float] = Mailboxes(weights)
     mailboxes.open()
@@ -51,10 +52,10 @@ def answers(periods: dict[str, float], weights: dict[str, float], work: float, u
         upcoming = arrivals[0][0]
         while max(free, now) < upcoming and any(
                 mailboxes.counts(each).waiting for each in periods):
-            taken = mailboxes.take()
-            assert taken is not None
-            mailboxes.finish(taken[0], Outcome.ANSWERED)
-            free = max(free, now) + work
+            taken = mailboxes.take(most)
+            for camera, _ in taken:
+                mailboxes.finish(camera, Outcome.ANSWERED)
+            free = max(free, now) + work * len(taken)
     return {name: mailboxes.counts(name).answered for name in periods}
 
 
@@ -83,9 +84,10 @@ def test_a_slow_camera_is_answered_whole_and_the_others_share_what_it_leaves() -
     assert abs(found['a'] - found['b']) <= 5
 
 
-def test_weights_share_an_overloaded_engine() -> None:
+@pytest.mark.parametrize('most', [1, 2])
+def test_weights_share_an_overloaded_engine(most: int) -> None:
     found = answers({'front': 1 / 60, 'rear': 1 / 60}, {'front': 3.0, 'rear': 1.0},
-                    work=0.1, until=200.0)
+                    work=0.1, until=200.0, most=most)
     assert found['front'] == pytest.approx(3 * found['rear'], rel=0.1)
 
 
@@ -104,6 +106,35 @@ def test_cameras_that_always_wait_have_turns_in_proportion_to_their_weights(
     for a in weights:
         for b in weights:
             assert abs(used[a] - used[b]) <= (1 / weights[a] + 1 / weights[b]) * 1.0001
+
+
+@given(WEIGHTS, st.integers(1, 200), st.integers(1, 6))
+def test_batches_of_cameras_that_always_wait_keep_the_proportions_of_their_weights(
+        weights: dict[str, float], rounds: int, most: int) -> None:
+    turns = Turns(weights)
+    counts = dict.fromkeys(weights, 0)
+    for name in weights:
+        turns.join(name)
+    for _ in range(rounds):
+        batch = turns.batch(most)
+        assert 1 <= len(batch) <= most and len(set(batch)) == len(batch)
+        for name in batch:
+            counts[name] += 1
+            turns.join(name)
+    used = {name: counts[name] / weights[name] for name in weights}
+    for a in weights:
+        for b in weights:
+            assert abs(used[a] - used[b]) <= (1 / weights[a] + 1 / weights[b]) * 1.0001
+
+
+def test_equal_cameras_that_wait_are_one_batch() -> None:
+    turns = Turns(dict.fromkeys('abcd', 1.0))
+    for name in 'cab':
+        turns.join(name)
+    assert turns.batch(4) == ['c', 'a', 'b']
+    for name in 'dabc':
+        turns.join(name)
+    assert turns.batch(2) == ['d', 'a']
 
 
 @given(WEIGHTS, st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=200))

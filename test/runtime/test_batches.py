@@ -32,6 +32,7 @@ from frm_perception.runtime.bundle import Bundle
 from frm_perception.runtime.drivable import DrivableFilter
 from frm_perception.runtime.drivable import DrivableRules
 from frm_perception.runtime.engines import Engine
+from frm_perception.runtime.engines import EngineError
 from frm_perception.runtime.engines import EngineOptions
 from frm_perception.runtime.engines import open_engine
 from frm_perception.runtime.segmenter import Request
@@ -58,6 +59,23 @@ class SleepyEngine:
     def infer(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
         time.sleep(self._fixed + self._each * len(batch))
         return np.zeros((len(batch), 4, 2, 2), np.float32)
+
+
+class RaisingEngine(SleepyEngine):
+    """Fails for more than one image, as a graph does that was made for one and does not say so."""
+
+    def infer(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
+        if len(batch) > 1:
+            raise EngineError('cannot reshape')
+        return super().infer(batch)
+
+
+class MixingEngine(SleepyEngine):
+    """Answers with the mean over all images of a batch."""
+
+    def infer(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
+        cells = batch.reshape(len(batch), 4, -1)[..., :4].astype(np.float32)
+        return np.broadcast_to(cells.mean(axis=0), cells.shape).reshape(len(batch), 4, 2, 2)
 
 
 def sleepy(fixed: float, each: float, takes_batches: bool = True) -> Engine:
@@ -96,6 +114,16 @@ def test_an_engine_of_one_image_is_left_alone_and_says_so() -> None:
     choice = choose_batch(sleepy(3600.0, 0.0, takes_batches=False), 4, 4)
     assert choice.most == 1
     assert choice.note == 'no batches: this engine takes one image at a time'
+
+
+@pytest.mark.parametrize(('engine', 'reason'), [
+    (RaisingEngine(0.0, 0.0), 'cannot reshape'),
+    (MixingEngine(0.0, 0.0), 'something else than one by one')])
+def test_a_model_that_does_not_keep_to_its_free_batch_axis_gets_no_batches_even_if_asked_for(
+        engine: Any, reason: str) -> None:
+    choice = choose_batch(engine, 4, 4)
+    assert choice.most == 1
+    assert choice.note is not None and reason in choice.note
 
 
 def test_real_engines_are_measured(tmp_path: Path) -> None:
