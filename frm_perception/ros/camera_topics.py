@@ -22,22 +22,16 @@ from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
 from rclpy.lifecycle import LifecyclePublisher
-from rclpy.publisher import Publisher
 from rclpy.qos import ReliabilityPolicy
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image
-from std_msgs.msg import String
 
 from frm_perception.labels import LabelSpace
-from frm_perception.ros.label_info import create_label_info_publisher
-from frm_perception.ros.label_info import label_info
-from frm_perception.ros.legend import legend_text
-from frm_perception.ros.qos import latched
+from frm_perception.ros.label_topics import LabelTopics
 from frm_perception.ros.qos import newest
 from frm_perception.ros.qos import overridable
-from frm_perception.ros.qos import overridable_latched
 from frm_perception.ros.qos import remedy
 
 try:
@@ -84,8 +78,7 @@ class CameraTopics:
         self._infos: Subscription | None = None
         self._outputs = f'{camera}/segmentation'
         self._publishers: dict[str, LifecyclePublisher] = {}
-        self._label_info: Publisher | None = None
-        self._legend: Publisher | None = None
+        self._labels: LabelTopics | None = None
         self._info_name = f'{camera}/camera_info'
         self._inputs = {transport: node.resolve_topic_name(f'{camera}/{suffix}')
                         for transport, (_, suffix) in _TRANSPORTS.items()}
@@ -108,27 +101,12 @@ class CameraTopics:
                 event_callbacks=PublisherEventCallbacks(incompatible_qos=partial(
                     self._on_incompatible_qos, self._node.resolve_topic_name(topic), 'publisher')),
                 qos_overriding_options=overridable())
-        self._label_info = create_label_info_publisher(
-            self._node, f'{self._outputs}/label_info')
-        self._legend = self._node.create_publisher(
-            String, f'{self._outputs}/legend', latched(),
-            qos_overriding_options=overridable_latched())
+        self._labels = LabelTopics(self._node, self._outputs)
 
-    def announce(self, space: LabelSpace, drivable: Sequence[str]) -> None:
-        """
-        Publish, latched, what the labels mean; anew where that changed.
-
-        :param drivable: names of the classes that count as drivable; empty: the space's own.
-        """
-        assert self._legend is not None, 'open() makes the publisher'
-        if self._label_info is not None:
-            self._label_info.publish(label_info(self._node, space))
-        self._legend.publish(String(data=legend_text(space, drivable)))
-
-    @property
-    def announces_labels(self) -> bool:
-        """Whether the label space can be published."""
-        return self._label_info is not None
+    def announce(self, space: LabelSpace, drivable: Sequence[str], model: str) -> None:
+        """Publish, latched, what the labels mean; see :meth:`LabelTopics.announce`."""
+        assert self._labels is not None, 'open() makes the publishers'
+        self._labels.announce(space, drivable, model)
 
     def wanted(self) -> frozenset[str]:
         """Return those of :data:`OUTPUTS` that somebody has subscribed to."""
@@ -211,10 +189,9 @@ class CameraTopics:
     def close(self) -> None:
         """Destroy every entity, also where :meth:`open` did not come to its end."""
         self.unsubscribe()
-        for publisher in (self._label_info, self._legend):
-            if publisher is not None:
-                self._node.destroy_publisher(publisher)
-        self._label_info = self._legend = None
+        if self._labels is not None:
+            self._labels.close()
+            self._labels = None
         for output in self._publishers.values():
             self._node.destroy_lifecycle_publisher(output)
         self._publishers.clear()

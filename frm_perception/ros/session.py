@@ -42,6 +42,7 @@ from frm_perception.ros.diagnostics import PartStatus
 from frm_perception.ros.diagnostics import camera_status
 from frm_perception.ros.image_messages import MalformedImage
 from frm_perception.ros.image_messages import check_image
+from frm_perception.ros.label_topics import has_vision_msgs
 from frm_perception.ros.legend import painted
 from frm_perception.ros.live_engine import LiveEngine
 from frm_perception.ros.log_throttle import LogThrottle
@@ -114,7 +115,7 @@ class Session:
         self._jumps = self._node.get_clock().create_jump_callback(
             JumpThreshold(min_forward=None, min_backward=_LEAST_JUMP),
             post_callback=self._on_jump)
-        if not all(topics.announces_labels for topics in self._topics.values()):
+        if not has_vision_msgs():
             self._logger.info('vision_msgs is not installed: no segmentation/label_info')
 
     def start(self) -> None:
@@ -287,7 +288,8 @@ class Session:
     def _announce(self, segmenter: Segmenter) -> None:
         space = painted(segmenter.label_space, self._parameters.colors)
         for topics in self._topics.values():
-            topics.announce(space, self._opened().runs.drivable_classes)
+            topics.announce(
+                space, self._opened().runs.drivable_classes, segmenter.info.bundle)
 
     def _on_jump(self, _: TimeJump) -> None:
         """Executor's thread: the node's clock went back, or became another."""

@@ -27,6 +27,7 @@ OPTIONAL_OUTPUTS = {
     'overlay': 'sensor_msgs/msg/Image',
     'label/compressed': 'sensor_msgs/msg/CompressedImage',
     'label_info': 'vision_msgs/msg/LabelInfo',
+    'vision_info': 'vision_msgs/msg/VisionInfo',
     'legend': 'std_msgs/msg/String',
 }
 """

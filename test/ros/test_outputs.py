@@ -151,6 +151,15 @@ def test_the_label_info_is_what_the_semantic_layer_of_nav2_reads(
     assert [(entry.class_id, entry.class_name) for entry in found] == list(enumerate(TINY.classes))
 
 
+def test_the_vision_info_leads_to_the_legend(probe: Probe, active: SegmenterProcess) -> None:
+    messages = pytest.importorskip('vision_msgs.msg')
+    with Listener(probe, active, 'front/segmentation/vision_info', messages.VisionInfo,
+                  LATCHED) as info:
+        found = info.first()
+    assert found.method == 'frm_perception tiny' and found.database_version == 1
+    assert found.database_location == active.resolved('front/segmentation/legend')
+
+
 def test_the_semantic_layer_of_nav2_gets_label_and_confidence_as_it_subscribes_to_them(
         probe: Probe, active: SegmenterProcess, front: Camera) -> None:
     """Best effort `mono8` of one size and one stamp."""

@@ -37,7 +37,7 @@ from frm_perception.ros.qos import latched
 
 LABEL = 'camera/segmentation/label'
 LEGEND = 'camera/segmentation/legend'
-WITH_VISION_MSGS = {'camera/segmentation/label_info'}
+WITH_VISION_MSGS = {'camera/segmentation/label_info', 'camera/segmentation/vision_info'}
 STREAMS = (LABEL, 'camera/segmentation/drivable', 'camera/segmentation/confidence',
            'camera/segmentation/overlay', 'camera/segmentation/label/compressed',
            'camera/segmentation/camera_info', 'segmenter/metrics', '/diagnostics')
