@@ -15,9 +15,10 @@
 The lifecycle node: what each transition does, and what of it may change while it runs.
 
 `configure` loads the model, verifies it and runs one inference; `activate` begins to take frames;
-`deactivate` stops and waits for the frame in work; `cleanup` frees everything; `shutdown` does so
-from any state. Configure answers only once the model is loaded, which takes seconds: lifecycle
-managers need a service timeout to match.
+`deactivate` stops and waits for the frame in work; `cleanup` frees everything, and so does
+`deactivate` where `free_on_deactivate` says so; `shutdown` does so from any state. Configure
+answers only once the model is loaded, which takes seconds: lifecycle managers need
+a service timeout to match.
 
 rclpy turns an exception in a transition into a bare failure without a word. Here every transition
 logs its traceback and fails in the way that leads back to where it came from, so that it can be
@@ -65,6 +66,7 @@ from frm_perception.ros.qos import overridable
 from frm_perception.ros.qos import report
 from frm_perception.ros.session import MOST_FAILURES
 from frm_perception.ros.session import Session
+from frm_perception.runtime.resident_memory import resident_mib
 
 NAME = 'segmenter'
 MOST_RESTARTS = 3
@@ -148,8 +150,8 @@ class SegmenterNode(LifecycleNode):
 
     @_logged
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Begin to take frames; cheap."""
-        session = self._opened()
+        """Begin to take frames; cheap, unless the engine was freed in deactivate."""
+        session = self._session = self._session or self._load()
         result = super().on_activate(state)
         try:
             session.start()
@@ -165,10 +167,14 @@ class SegmenterNode(LifecycleNode):
     @_logged
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take no more frames; returns when the frame in work is answered."""
-        self._opened().stop()
+        session = self._opened()
+        session.stop()
         if self._failing:
             return TransitionCallbackReturn.ERROR
         result = super().on_deactivate(state)
+        if self.get_parameter('free_on_deactivate').value:
+            self._counts = session.counts()
+            self._free()
         self._phase = 'inactive'
         self._say_next_step('activate')
         return result
@@ -362,8 +368,9 @@ class SegmenterNode(LifecycleNode):
             self.get_fully_qualified_name(), now.nanoseconds / 1e9, status)))
 
     def _status(self) -> NodeStatus:
+        own = {'memory_mib': resident_mib(), 'restarts': self._restarts, **self._durations}
         if self._session is not None:
-            return self._session.status({'restarts': self._restarts, **self._durations})
+            return self._session.status(own)
         level, text = DiagnosticStatus.OK, self._phase
         if self._failing:
             level, text = DiagnosticStatus.ERROR, self._failure()
@@ -372,8 +379,7 @@ class SegmenterNode(LifecycleNode):
         return NodeStatus(PartStatus(level, text, {
             'state': self._phase, 'problem': self._problem,
             'provider_asked': self.get_parameter('provider').value,
-            'precision': self.get_parameter('precision').value,
-            'restarts': self._restarts, **self._durations}), {})
+            'precision': self.get_parameter('precision').value, **own}), {})
 
     def _command(self, transition: str) -> str:
         return f'`ros2 lifecycle set {self.get_fully_qualified_name()} {transition}`'

@@ -160,6 +160,11 @@ SPECS: Mapping[str, ParameterSpec] = {
         'Milliseconds that an image may take from its turn to its mask; where more than a tenth '
         'take longer, the engine steps down to faster precisions and smaller resolutions of the '
         'model, and up again when there is time; 0.0 sets no limit.', 0.0, MAX_DEADLINE_MS)),
+    'free_on_deactivate': live(ParameterSpec(
+        False,
+        'Free the engine in deactivate, and with it its memory, on a GPU that of the GPU, too; '
+        'activate then builds it anew, which takes as long as configure.', 'true, false',
+        lambda _: True)),
     'palette': live(ParameterSpec(
         [''],
         'Colours of classes in the overlay and in the legend, where they are not to be those of '

@@ -84,6 +84,7 @@ class SegmenterParameters:
     :param max_age: seconds after which a frame is refused; 0 refuses none.
     :param paused: answer no image.
     :param deadline_ms: what a frame may take before the engine steps down; 0 is no limit.
+    :param free_on_deactivate: free the engine in deactivate, build it in activate.
     :param palette: `CLASS=#RRGGBB`, see :attr:`colors`.
     :param overlay_opacity: how strongly the overlay covers the image, 0..1.
     :param drivable_classes: names of classes; none means the label space's own.
@@ -108,6 +109,7 @@ class SegmenterParameters:
     max_age: float
     paused: bool
     deadline_ms: float
+    free_on_deactivate: bool
     palette: tuple[str, ...]
     overlay_opacity: float
     drivable_classes: tuple[str, ...]

@@ -56,7 +56,6 @@ from frm_perception.ros.worker import Answered
 from frm_perception.ros.worker import Worker
 from frm_perception.runtime.engine_cache import open_cache
 from frm_perception.runtime.engines import EngineError
-from frm_perception.runtime.resident_memory import resident_mib
 from frm_perception.runtime.segmenter import Segmenter
 
 SILENCE_S = 5.0
@@ -332,7 +331,6 @@ class Session:
                 'kernels': info.kernels,
                 'output_size': self._parameters.output_size,
                 **engine.values(),
-                'memory_mib': resident_mib(),
                 **of_node,
             })
 
