@@ -237,6 +237,7 @@ def _report(recording: Recording, accuracy: Accuracy | None, output: Path) -> st
         f'model        {engine["model"]} at {engine["resolution"]} (height x width)',
         f'provider     {engine["provider"]}, {engine["precision"]} '
         f'(asked for: {engine["provider_asked"]})',
+        f'transitions  configure {engine["configure_ms"]} ms, activate {engine["activate_ms"]} ms',
     ]
     if accuracy is not None:
         mean = (f', mean IoU {accuracy.mean_iou:.3f} of {len(accuracy.class_iou)} classes'

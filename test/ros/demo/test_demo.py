@@ -106,6 +106,7 @@ def check_results(tmp_path: Path, text: str) -> dict[str, Any]:
     assert cv2.imread(str(output / 'contact_sheet.png')).shape[1] > 1000
     assert f'{sent} sent, {frames["answered"]} answered, {frames["dropped"]} dropped' in text
     assert f'p50 {summary["latency_ms"]["p50"]:.0f} ms' in text
+    assert f'activate {float(summary["segmenter"]["activate_ms"]):.1f} ms' in text
     assert {path.name for path in (output / 'logs').iterdir()} == {
         'camera.log', 'segmenter.log', 'recorder.log'}
     assert not list((tmp_path / 'tmp').iterdir())
