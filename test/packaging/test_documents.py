@@ -38,7 +38,8 @@ def test_links_to_files_lead_to_files(document: Path) -> None:
 
 
 @pytest.mark.parametrize('document', [
-    'CONTRIBUTING.md', 'SECURITY.md', 'QUALITY_DECLARATION.md', 'docs/metrics.md', 'docs/nav2.md'])
+    'CONTRIBUTING.md', 'SECURITY.md', 'QUALITY_DECLARATION.md', 'docs/features.md',
+    'docs/metrics.md', 'docs/nav2.md'])
 def test_the_readme_leads_to_the_document(document: str) -> None:
     assert f']({document})' in text_of('README.md')
 
@@ -49,3 +50,19 @@ def test_the_quality_declaration_names_every_ros_package_that_the_node_needs() -
     declared = text_of('QUALITY_DECLARATION.md').partition('## 5 ')[2]
     assert {name for name in needed
             if not name.startswith('python3-') and f'`{name}`' not in declared} == set()
+
+
+FEATURES = [line for line in text_of('docs/features.md').splitlines()
+            if line.startswith('| ') and not line.startswith(('| feature', '| ---'))]
+
+
+@pytest.mark.parametrize('row', FEATURES, ids=lambda row: row.split('|')[1].strip())
+def test_what_shows_a_feature_is_there(row: str) -> None:
+    shown = re.findall('`([^`]+)`', row.split('|')[3])
+    assert shown
+    for what in shown:
+        file, _, name = what.partition('::')
+        if name:
+            assert re.search(f'^def {name}\\(', (ROOT / file).read_text('utf-8'), re.MULTILINE)
+        else:
+            assert what.startswith(('frm ', 'make ', 'ros2 '))
