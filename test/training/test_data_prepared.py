@@ -25,6 +25,7 @@ pytest.importorskip('torch', reason='training needs torch: requirements/train.tx
 from frm_perception.labels import CAMVID  # noqa: E402
 from frm_perception.labels import CITYSCAPES  # noqa: E402
 from frm_perception.labels import IGNORE  # noqa: E402
+from frm_perception.media.labelled_images import LabelledImage  # noqa: E402
 from frm_perception.media.video import VideoWriter  # noqa: E402
 from frm_perception.training.config import FolderData  # noqa: E402
 from frm_perception.training.config import RenderedData  # noqa: E402
@@ -64,8 +65,10 @@ def test_rendered_drives_are_rendered_once_and_completed_after_an_interruption(t
 def test_a_cache_is_found_again_whatever_the_weight(tmp_path):
     for weight in (1.0, 2.0):
         item = rendered_images(RenderedData(1, 1, 96, 128, weight=weight), tmp_path)[0]
-        # The name stays as it is: caches are kept between versions.
-        assert item.image == tmp_path / 'rendered-4f8cc7f4ac49' / '1000_000.jpg'
+        # The names stay as they are: caches are kept between versions.
+        assert item == LabelledImage(*(
+            tmp_path / 'rendered-4f8cc7f4ac49' / name
+            for name in ('images/1000_000.jpg', 'labels/1000_000.png')))
 
 
 def test_rendered_labels_lead_to_the_run_of_another_label_space(tmp_path):
@@ -168,7 +171,7 @@ def test_labelling_goes_on_where_it_stopped(footage, loaded, tmp_path, monkeypat
 
 def test_labels_of_an_earlier_version_are_taken_as_they_are(footage, loaded, tmp_path):
     first = unlabelled_images(footage, tmp_path / 'cache')
-    (first[0].image.parent / 'labelled.json').unlink()
+    (first[0].image.parents[1] / 'labelled.json').unlink()
     loaded.clear()
     assert unlabelled_images(footage, tmp_path / 'cache') == first
     assert not loaded
@@ -177,7 +180,7 @@ def test_labels_of_an_earlier_version_are_taken_as_they_are(footage, loaded, tmp
 def test_footage_that_has_changed_is_refused(footage, loaded, tmp_path):
     items = unlabelled_images(footage, tmp_path / 'cache')
     (Path(footage.path) / '4.png').write_bytes((Path(footage.path) / '0.png').read_bytes())
-    with pytest.raises(DataError, match=f'has changed .* delete {items[0].image.parent}'):
+    with pytest.raises(DataError, match=f'has changed .* delete {items[0].image.parents[1]}'):
         unlabelled_images(footage, tmp_path / 'cache')
 
 

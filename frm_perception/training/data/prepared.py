@@ -47,6 +47,7 @@ from frm_perception.training.teachers import agreed_labels
 
 _SPREAD = 15  # frames of a drive from one that is taken to the next
 _RECORD = 'labelled.json'
+_IMAGES, _LABELS = 'images', 'labels'
 _LEAST_SPACE = 2 << 30
 
 Teacher = TypeVar('Teacher')
@@ -93,7 +94,7 @@ def rendered_images(data: RenderedData, cache: Path) -> list[LabelledImage]:
     found: list[LabelledImage] = []
     drive: tuple[int, RenderedDrive] | None = None
     for seed, index in tqdm(jobs, 'rendering', unit='frame'):
-        item = LabelledImage(folder / f'{seed}_{index:03}.jpg', folder / f'{seed}_{index:03}.png')
+        item = _files(folder, f'{seed}_{index:03}')
         found.append(item)
         if item.labels.exists():
             continue
@@ -121,7 +122,7 @@ def unlabelled_images(data: UnlabelledData, cache: Path) -> list[LabelledImage]:
     found: list[LabelledImage] = []
     try:
         for frame in tqdm(read_frames(Path(data.path)), 'labelling', unit='frame'):
-            item = _frame_files(folder, len(found))
+            item = _files(folder, f'{len(found):06}')
             found.append(item)
             if not item.labels.exists():
                 teachers = teachers or _load_teachers(data)
@@ -143,7 +144,7 @@ def _labelled_before(data: UnlabelledData, folder: Path) -> list[LabelledImage] 
     if record['bytes'] != _bytes_of(Path(data.path)):
         raise DataError(f'{data.path}: has changed since its frames were labelled; delete '
                         f'{folder} to label them again')
-    found = [_frame_files(folder, index) for index in range(record['frames'] or 0)]
+    found = [_files(folder, f'{index:06}') for index in range(record['frames'] or 0)]
     return found if found and all(item.labels.exists() for item in found) else None
 
 
@@ -161,10 +162,6 @@ def _bytes_of(path: Path) -> int:
     """Return the size of the footage, whose names alone may hide that it is another."""
     files = _image_files(path) or (path.rglob('*') if path.is_dir() else [path])
     return sum(file.stat().st_size for file in files if file.is_file())
-
-
-def _frame_files(folder: Path, index: int) -> LabelledImage:
-    return LabelledImage(folder / f'{index:06}.jpg', folder / f'{index:06}.png')
 
 
 def _load_teachers(data: UnlabelledData) -> tuple[CityscapesTeacher, RoadTeacher]:
@@ -194,8 +191,14 @@ def _unlabelled_folder(data: UnlabelledData, cache: Path) -> Path:
 
 def _cache_folder(cache: Path, kind: str, key: str) -> Path:
     folder = cache / f'{kind}-{hashlib.sha256(key.encode()).hexdigest()[:12]}'
-    folder.mkdir(parents=True, exist_ok=True)
+    for part in (_IMAGES, _LABELS):
+        (folder / part).mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def _files(folder: Path, name: str) -> LabelledImage:
+    """Return where a frame and its labels are: in two folders, as `frm evaluate` takes them."""
+    return LabelledImage(folder / _IMAGES / f'{name}.jpg', folder / _LABELS / f'{name}.png')
 
 
 def _write(item: LabelledImage, image: Image, labels: Image) -> None:
