@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -79,7 +80,7 @@ def conclude(name: str, measure: Callable[[], tuple[dict[str, Any], list[Demand]
     except KeyboardInterrupt:
         print(f'\n{name}: interrupted; nothing is written', file=sys.stderr)
         return 130
-    except (AssertionError, ChildError, OSError) as error:
+    except (AssertionError, ChildError, OSError, subprocess.TimeoutExpired) as error:
         print(f'{name}: {error}', file=sys.stderr)
         return 1
     results = {'benchmark': name, **origin, **measured,
