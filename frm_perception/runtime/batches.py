@@ -72,7 +72,7 @@ def choose_batch(engine: Engine, asked: int, waiting: int) -> BatchChoice:
         return ONE_BY_ONE
     if not engine.takes_batches:
         return BatchChoice(1, 'no batches: this engine takes one image at a time')
-    images = np.random.default_rng(0).integers(0, 256, engine.buffer(most).shape, np.uint8)
+    images = np.random.default_rng(0).integers(0, 128, engine.buffer(most).shape, np.uint8)
     problem = _problem(engine, images)
     if problem is not None:
         return BatchChoice(1, f'no batches: {problem}')

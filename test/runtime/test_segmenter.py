@@ -314,9 +314,10 @@ def test_edges_stay_where_they_are_in_every_fit(
     np.moveaxis(labels, axis, 0)[edge:] = ROAD
     found = fitting.segment(paint(labels)).labels[geometry.view.slices]
     line = np.moveaxis(found, axis, 0)[:, 0]
-    # What the network sees is coarse: an edge is known to within half a cell, and a pixel.
+    # What the network sees is coarse: an edge is known to within half a cell, and a pixel of the
+    # image that large ones are shrunk to by whole squares first.
     cell = 4 * length / geometry.content[axis]
-    assert abs(np.count_nonzero(line != ROAD) - (edge - first)) <= cell / 2 + 1
+    assert abs(np.count_nonzero(line != ROAD) - (edge - first)) <= cell / 2 + max(cell // 4, 1)
 
 
 def test_network_size_shows_the_view(fitting: Segmenter) -> None:
