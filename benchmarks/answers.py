@@ -38,18 +38,18 @@ class Heard(NamedTuple):
 
 class Answers:
     """
-    Keeps when each drivable mask was heard, by the camera that it is of.
-
-    Label images are heard as well, for the nodes to publish both.
+    Keeps when each drivable mask was heard, by the camera that it is of, and the newest labels.
 
     :param prefixes: what the topics of a camera's answers begin with, by its name.
     """
 
     def __init__(self, probe: Probe, prefixes: Mapping[str, str]) -> None:
         self.heard: dict[str, list[Heard]] = {camera: [] for camera in prefixes}
+        self.labels: dict[str, Image] = {}
         for camera, prefix in prefixes.items():
             probe.node.create_subscription(
-                Image, f'{prefix}/segmentation/label', lambda message: None, 10)
+                Image, f'{prefix}/segmentation/label',
+                partial(self.labels.__setitem__, camera), 10)
             probe.node.create_subscription(
                 Image, f'{prefix}/segmentation/drivable',
                 partial(self._take, camera), 10)

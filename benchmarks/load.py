@@ -12,12 +12,15 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-Latency and rate of the node under load, beside a plain node on the same network and images.
+Latency and rate of the node under load, beside plain nodes on the same network and images.
 
 Camera, node and listener are processes of their own. Latency is from the image's stamp, set just
 before it is published, to the arrival of its drivable mask; what the node adds is the median of
-that less the median time of the inference itself. Our node and the plain one (`plain_node.py`)
-take turns, several rounds over, on the same images:
+that less the median time of the inference itself. Our node takes turns, several rounds over and
+on the same images, with two that are written as one writes a node first (`plain_node.py`): `plain`
+enlarges logits, as ours does; `coarse` enlarges labels, which takes less time and leaves edges in
+steps. Both squeeze an image into the network's input, where ours keeps its proportions. How many
+pixels each labels as ours does is counted. The turns:
 
 - `calm`: a few images a second, so that each is answered before the next one comes;
 - `full`: twice as many as calm latency would allow, which shows how many are answered a second.
@@ -39,6 +42,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 from node_process import Diagnostics
 from tqdm import tqdm
 
@@ -71,9 +75,9 @@ MOST_BUSY_RATIO = 1.5
 MOST_UNFAIRNESS = 0.1
 LEAST_SENT = 0.95
 
-OURS, PLAIN = 'ours', 'plain'
+OURS, PLAIN, COARSE = 'ours', 'plain', 'coarse'
 SHARING = ('front', 'rear', 'left', 'right')
-_PLAIN_NAMESPACE = '/plain'
+_ENLARGED = {PLAIN: 'logits', COARSE: 'labels'}
 _CALM_HZ = 3.0
 _WARM_UP_HZ = 10.0
 _WARM_UP_S = 2.0
@@ -109,11 +113,18 @@ class Phase:
 
 @dataclass
 class Side:
-    """One of the two nodes: its phases, round by round, and the times of its calm inferences."""
+    """
+    One of the nodes.
+
+    :param calm: phases, one a round; and ``full`` alike.
+    :param infer_ms: median time of the calm inferences.
+    :param agreement: share of the pixels that it labels as ours does.
+    """
 
     calm: list[Phase] = field(default_factory=list)
     full: list[Phase] = field(default_factory=list)
     infer_ms: float = 0.0
+    agreement: float = 1.0
 
     @property
     def latency_ms(self) -> list[float]:
@@ -161,35 +172,43 @@ class Bench:
         self._progress.update()
         return Phase(rate, stream.count / sent['seconds'], heard, last - first)
 
+    def agreement(self, name: str, other: str) -> float:
+        """Return the share of pixels with the same label in the newest answers of two cameras."""
+        ours, theirs = (np.frombuffer(self._answers.labels[each].data, np.uint8)
+                        for each in (name, other))
+        return float((ours == theirs).mean())
 
-def measure(size: tuple[int, int], resolution: str, rounds: int, seconds: float
+
+def measure(size: tuple[int, int], resolution: str, precision: str, rounds: int, seconds: float
             ) -> tuple[dict[str, Any], list[Demand]]:
     """
-    Measure both nodes.
+    Measure the nodes.
 
     :param size: (height, width) of the images.
     :param resolution: of the network's input, as the node's parameter has it.
+    :param precision: of our node; the plain ones have fp32.
     :param rounds: turns of each node.
     :param seconds: length of a turn, beside the first second, which does not count.
     :return: what :func:`table` prints, and what :func:`demands` makes of it.
     """
     bundle = find_bundle(share_folder('models'))
     names = ('warm', 'calm', 'full', 'busy', *SHARING)
-    with private_system(processes=4) as probe, running(
-            probe, cameras=list(names), resolution=resolution
+    with private_system(processes=5) as probe, running(
+            probe, cameras=list(names), resolution=resolution, precision=precision
     ) as node, Diagnostics(probe, node) as diagnostics, tempfile.TemporaryDirectory(
             prefix='frm-load-') as folder, Children(Path(folder)) as children:
         prefixes = {name: f'{node.namespace}/{name}' for name in names}
-        prefixes[PLAIN] = _PLAIN_NAMESPACE
-        plain = _start_plain(children, bundle, resolution, Path(folder))
+        prefixes.update({name: f'/{name}' for name in _ENLARGED})
+        others = _start_plain(children, bundle, resolution, Path(folder))
         assert node.change_state('configure') and node.change_state('activate'), node.log()
         answers = Answers(probe, prefixes)
         cameras = Cameras(
             children, size, [f'{prefix}/image_raw' for prefix in prefixes.values()])
         cameras.ready()
-        with tqdm(total=4 * rounds + 4, unit='stream') as progress:
+        with tqdm(total=6 * rounds + 5, unit='stream') as progress:
             bench = Bench(cameras, answers, prefixes, progress)
-            ours, theirs = _take_turns(bench, plain, rounds, seconds)
+            sides = _take_turns(bench, others, rounds, seconds)
+            ours = sides[OURS]
             busy = bench.stream('twice the capacity', ['busy'], 2 * ours.rate, 2 * seconds)
             shared = bench.stream('four cameras', SHARING, 2 * ours.rate, 2 * seconds)
         _, values = diagnostics.next_status('calm')
@@ -198,16 +217,17 @@ def measure(size: tuple[int, int], resolution: str, rounds: int, seconds: float
     results = {
         'camera': list(size), 'rounds': rounds, 'seconds': seconds, 'model': bundle.name,
         'resolution': engine['resolution'], 'threads': int(engine['threads']),
-        'provider': engine['provider'], 'calm_hz': _CALM_HZ,
-        'nodes': {name: _side_results(side) for name, side in ((OURS, ours), (PLAIN, theirs))},
+        'provider': engine['provider'], 'precision': engine['precision'], 'calm_hz': _CALM_HZ,
+        'nodes': {name: _side_results(side) for name, side in sides.items()},
         'busy': _phase_results(busy),
         'shared': {**_phase_results(shared), 'answered': {
             name: len(heard) for name, heard in shared.heard.items()}}}
     return results, demands(results)
 
 
-def _start_plain(children: Children, bundle: Bundle, resolution: str, folder: Path) -> Child:
-    """Start the plain node on the bundle's network."""
+def _start_plain(children: Children, bundle: Bundle, resolution: str, folder: Path
+                 ) -> dict[str, Child]:
+    """Start the plain nodes on the bundle's network; return them by name."""
     size = parse_resolution(resolution, bundle)
     model, mean, scale = float_model(bundle.verified_model('fp32'), size)
     file = folder / 'plain.onnx'
@@ -216,33 +236,39 @@ def _start_plain(children: Children, bundle: Bundle, resolution: str, folder: Pa
     values = {'model': str(file), 'resolution': list(size), 'mean': mean.ravel().tolist(),
               'scale': scale.ravel().tolist(),
               'drivable': [space.classes.index(name) for name in space.drivable]}
-    return children.start('plain node', 'benchmarks.plain_node', [
-        '--ros-args', '-r', f'__ns:={_PLAIN_NAMESPACE}',
-        *(text for name, value in values.items() for text in ('-p', f'{name}:={value}'))],
-        os.environ)
+    return {name: children.start(f'{name} node', 'benchmarks.plain_node', [
+        '--ros-args', '-r', f'__ns:=/{name}',
+        *(text for parameter, value in {**values, 'enlarged': enlarged}.items()
+          for text in ('-p', f'{parameter}:={value}'))], os.environ)
+        for name, enlarged in _ENLARGED.items()}
 
 
-def _take_turns(bench: Bench, plain: Child, rounds: int, seconds: float) -> tuple[Side, Side]:
-    """Return what came of both nodes' turns: ours, and the plain one's."""
-    ours, theirs = Side(), Side()
-    for name in ('warm', PLAIN):
+def _take_turns(bench: Bench, others: Mapping[str, Child], rounds: int, seconds: float
+                ) -> dict[str, Side]:
+    """Return what came of the turns of our node and of the others."""
+    for name in ('warm', *others):
         bench.stream('warming up', [name], _WARM_UP_HZ, _WARM_UP_S)
-    inferences: list[float] = []
+    sides = {name: Side() for name in (OURS, *others)}
+    inferences: dict[str, list[float]] = {name: [] for name in others}
     for _ in range(rounds):
-        ours.calm.append(bench.stream('ours, calm', ['calm'], _CALM_HZ, seconds))
-        plain.reports()
-        theirs.calm.append(bench.stream('plain, calm', [PLAIN], _CALM_HZ, seconds))
-        inferences += [report['ms'] for report in plain.reports()]
-        full = 2e3 / median(ours.latency_ms)
-        ours.full.append(bench.stream('ours, full', ['full'], full, seconds))
-        theirs.full.append(bench.stream('plain, full', [PLAIN], full, seconds))
-    theirs.infer_ms = median(inferences)
-    return ours, theirs
+        sides[OURS].calm.append(bench.stream('ours, calm', ['calm'], _CALM_HZ, seconds))
+        for name, child in others.items():
+            child.reports()
+            sides[name].calm.append(bench.stream(f'{name}, calm', [name], _CALM_HZ, seconds))
+            inferences[name] += [report['ms'] for report in child.reports()]
+        full = 2e3 / median(sides[OURS].latency_ms)
+        sides[OURS].full.append(bench.stream('ours, full', ['full'], full, seconds))
+        for name in others:
+            sides[name].full.append(bench.stream(f'{name}, full', [name], full, seconds))
+    for name in others:
+        sides[name].infer_ms = median(inferences[name])
+        sides[name].agreement = bench.agreement('calm', name)
+    return sides
 
 
 def _side_results(side: Side) -> dict[str, Any]:
     return {'latency_ms': percentiles(side.latency_ms), 'infer_ms': side.infer_ms,
-            'added_ms': side.added_ms, 'rate': side.rate,
+            'added_ms': side.added_ms, 'rate': side.rate, 'agreement': side.agreement,
             'full': [_phase_results(phase) for phase in side.full]}
 
 
@@ -261,10 +287,11 @@ def demands(results: dict[str, Any]) -> list[Demand]:
     fair = sum(answered.values()) / len(answered)
     unfair = max(abs(number - fair) / fair for number in answered.values())
     least = min(stream['sent_hz'] / stream['asked_hz']
-                for stream in (busy, shared, *ours['full'], *plain['full']))
-    slowest = max(ours['latency_ms']['p95'], plain['latency_ms']['p95'])
+                for stream in (busy, shared, *(phase for side in results['nodes'].values()
+                                               for phase in side['full'])))
+    slowest = max(side['latency_ms']['p95'] for side in results['nodes'].values())
     return [
-        Demand('calm images find both nodes with nothing to do',
+        Demand('calm images find the nodes with nothing to do',
                f'p95 {slowest:.1f} ms of {1e3 / _CALM_HZ:.0f} ms', slowest < 1e3 / _CALM_HZ),
         Demand(f'ours adds at most {MOST_ADDED_MS:g} ms to the inference at p50',
                f'{ours["added_ms"]:.1f} ms', ours['added_ms'] <= MOST_ADDED_MS),
@@ -287,18 +314,20 @@ def demands(results: dict[str, Any]) -> list[Demand]:
 def table(results: dict[str, Any]) -> str:
     """Return the figures as Markdown tables."""
     rows = [['node', 'calm p50 / p95 / p99 ms', 'inference p50 ms', 'added ms',
-             'answers a second at most', 'then p50 / p95 / p99 ms']]
+             'answers a second at most', 'then p50 / p95 / p99 ms', 'labels as ours']]
     for name, side in results['nodes'].items():
         rows.append([name, _latency_text(side['latency_ms']), f'{side["infer_ms"]:.1f}',
                      f'{side["added_ms"]:.1f}', f'{side["rate"]:.1f}',
-                     _latency_text(side['full'][-1]['latency_ms'])])
+                     _latency_text(side['full'][-1]['latency_ms']),
+                     f'{side["agreement"]:.2%}'])
     overload = [['ours at twice its capacity', 'sent a second', 'answered a second',
                  'p50 / p95 / p99 ms']]
     for name, phase in (('one camera', results['busy']), ('four cameras', results['shared'])):
         overload.append([name, f'{phase["sent_hz"]:.1f}', f'{phase["rate"]:.1f}',
                          _latency_text(phase['latency_ms'])])
     return (f'{results["camera"][0]}x{results["camera"][1]} images (height x width), '
-            f'{results["model"]} at {results["resolution"]} on {results["provider"]}\n\n'
+            f'{results["model"]} at {results["resolution"]} on {results["provider"]}; ours in '
+            f'{results["precision"]}, the others in fp32\n\n'
             f'{markdown_table(rows)}\n\n{markdown_table(overload)}')
 
 
@@ -313,13 +342,15 @@ def main(arguments: Sequence[str]) -> int:
                         help='size of the images (default: 1080x1920)')
     parser.add_argument('--resolution', default='auto', metavar='HEIGHTxWIDTH',
                         help="of the network's input (default: the model's)")
+    parser.add_argument('--precision', default='fp32',
+                        help='of our node; the plain ones have fp32 (default: %(default)s)')
     parser.add_argument('--rounds', type=count, default=4, metavar='N',
                         help='turns of each node (default: %(default)s)')
     parser.add_argument('--seconds', type=positive, default=10.0, metavar='N',
                         help='length of a turn (default: %(default)s)')
     args = parser.parse_args(arguments)
-    return conclude('load', partial(measure, args.camera, args.resolution, args.rounds,
-                                    args.seconds), table, args.json)
+    return conclude('load', partial(measure, args.camera, args.resolution, args.precision,
+                                    args.rounds, args.seconds), table, args.json)
 
 
 if __name__ == '__main__':

@@ -16,6 +16,10 @@ A segmentation node as one writes it first: rclpy, cv_bridge and ONNX Runtime, a
 
 It answers every image it is given, with a label image and a mask of what is drivable, as the node
 of this package does, from the same network with the normalisation taken out of its file.
+
+`enlarged` says what is brought to the size of the image: the `logits`, as the post-processing of
+the usual training libraries does and the node of this package too, or the `labels`, a short cut
+that leaves edges in steps of several pixels.
 """
 
 from __future__ import annotations
@@ -44,6 +48,7 @@ class PlainNode(Node):
         self.mean = np.array(self.declare_parameter('mean', [0.0]).value, np.float32)
         self.scale = np.array(self.declare_parameter('scale', [0.0]).value, np.float32)
         self.drivable = self.declare_parameter('drivable', [0]).value
+        self.enlarged = self.declare_parameter('enlarged', 'logits').value
         self.session = onnxruntime.InferenceSession(
             self.declare_parameter('model', '').value, providers=['CPUExecutionProvider'])
         self.input_name = self.session.get_inputs()[0].name
@@ -60,9 +65,13 @@ class PlainNode(Node):
         begin = time.perf_counter()
         logits = self.session.run(None, {self.input_name: tensor})[0]
         report('inference', ms=(time.perf_counter() - begin) * 1e3)
-        labels = np.argmax(logits[0], axis=0).astype(np.uint8)
-        labels = cv2.resize(
-            labels, (message.width, message.height), interpolation=cv2.INTER_NEAREST)
+        size = message.width, message.height
+        if self.enlarged == 'logits':
+            logits = cv2.resize(logits[0].transpose(1, 2, 0), size)
+            labels = np.argmax(logits, axis=2).astype(np.uint8)
+        else:
+            labels = np.argmax(logits[0], axis=0).astype(np.uint8)
+            labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST)
         drivable = np.where(np.isin(labels, self.drivable), 255, 0).astype(np.uint8)
         for publisher, mask in ((self.label_publisher, labels),
                                 (self.drivable_publisher, drivable)):

@@ -62,6 +62,8 @@ _AUTOMATIC = ('cuda', 'cpu')
 # What a provider cannot run goes to the next one.
 _CHAINS = {'cpu': ('cpu',), 'cuda': ('cuda', 'cpu'), 'tensorrt': ('tensorrt', 'cuda', 'cpu')}
 
+_SPINNING_US = '1000'
+
 # ONNX Runtime's number for it; the next below is errors.
 _FATAL = 4
 
@@ -279,9 +281,11 @@ class OnnxEngine:
         """
         options = self._ort.SessionOptions()
         options.intra_op_num_threads = self.threads
-        # Threads that wait by spinning take the processor from other programs, and on cores that
-        # others use as well they slow the inference itself down.
-        options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+        # Between two operators threads wait by spinning, since waking them takes longer; but not
+        # for long and not between inferences, where they would take the cores from other programs.
+        # Older releases of ONNX Runtime know only the latter and ignore the former.
+        options.add_session_config_entry('session.intra_op.spin_duration_us', _SPINNING_US)
+        options.add_session_config_entry('session.force_spinning_stop', '1')
         # Errors are raised as well: without this each of them, such as one failing frame, is also
         # a line on standard error in a form of its own, past the log of whoever calls.
         options.log_severity_level = _FATAL
