@@ -15,12 +15,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from frm_perception.labels import IGNORE
+
+# OpenCV counts in single precision, which knows every whole number up to this one.
+_EXACT = 2 ** 24
 
 
 class ConfusionMatrix:
@@ -44,19 +49,22 @@ class ConfusionMatrix:
             wrong.
         :raises ValueError: the sizes differ, or an id that is not a class.
         """
-        if target.shape != prediction.shape:
-            raise ValueError(f'labels of {prediction.shape} pixels cannot be compared with '
-                             f'{target.shape}')
+        self.add(count_pairs(target, prediction))
+
+    def add(self, pairs: NDArray[np.int64]) -> None:
+        """
+        Count what :func:`count_pairs` counted of true and predicted class ids.
+
+        :raises ValueError: an id that is not a class.
+        """
         count = len(self.classes)
-        known = target != IGNORE
-        truth = target[known].astype(np.int64)
-        found = prediction[known].astype(np.int64)
-        for ids in (truth, found):
-            beyond = ids[(ids >= count) & (ids != IGNORE)]
+        known = pairs[:IGNORE]
+        for ids in (known.sum(axis=1), known[:, :IGNORE].sum(axis=0)):
+            beyond = np.flatnonzero(ids[count:])
             if beyond.size:
-                raise ValueError(f'an id beyond the {count} classes: {beyond[0]}')
-        pairs = truth * (count + 1) + np.where(found == IGNORE, count, found)
-        self.counts += np.bincount(pairs, minlength=self.counts.size).reshape(self.counts.shape)
+                raise ValueError(f'an id beyond the {count} classes: {count + beyond[0]}')
+        self.counts[:, :-1] += known[:count, :count]
+        self.counts[:, -1] += known[:count, IGNORE]
 
     def iou(self) -> NDArray[np.float64]:
         """Return (classes,) intersection over union, NaN for a class never seen nor predicted."""
@@ -79,6 +87,11 @@ class ConfusionMatrix:
         """Return the share of known pixels with the right class; NaN if there are none."""
         total = int(self.counts.sum())
         return float(np.trace(self.counts)) / total if total else float('nan')
+
+    def to_json(self) -> dict[str, object]:
+        """Return names, counts by true and predicted class, and those predicted as no class."""
+        return {'classes': list(self.classes), 'counts': self.counts[:, :-1].tolist(),
+                'no_class': self.counts[:, -1].tolist()}
 
 
 class BinaryIoU:
@@ -110,6 +123,24 @@ class BinaryIoU:
         return self.intersection / self.union if self.union else float('nan')
 
 
+def count_pairs(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """
+    Return (256, 256) counts of the pixels that have one value in an image and one in another.
+
+    :param first: (H, W) uint8.
+    :param second: (H, W) uint8.
+    :raises ValueError: the sizes differ.
+    """
+    if first.shape != second.shape:
+        raise ValueError(f'labels of {second.shape} pixels cannot be compared with {first.shape}')
+    counts = np.zeros((256, 256), np.int64)
+    rows = max(_EXACT // max(first.shape[1], 1), 1)
+    for top in range(0, first.size and first.shape[0], rows):
+        block = [np.ascontiguousarray(image[top:top + rows]) for image in (first, second)]
+        counts += cv2.calcHist(block, [0, 1], None, [256, 256], [0, 256, 0, 256]).astype(np.int64)
+    return counts
+
+
 def ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return float64 quotients, NaN where there is nothing to divide by."""
     return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
@@ -119,3 +150,13 @@ def mean_of_known(values: NDArray[np.float64]) -> float:
     """Return the mean of the values that are numbers; NaN if there are none."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if known.size else float('nan')
+
+
+def known(value: float) -> float | None:
+    """Return a figure as JSON has it: None instead of NaN."""
+    return None if math.isnan(value) else float(value)
+
+
+def known_by_name(names: Sequence[str], values: NDArray[np.float64]) -> dict[str, float | None]:
+    """Return one figure for each name, None instead of NaN."""
+    return {name: known(value) for name, value in zip(names, values, strict=True)}

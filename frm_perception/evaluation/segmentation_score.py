@@ -15,8 +15,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +25,8 @@ from frm_perception.evaluation.calibration import Calibration
 from frm_perception.evaluation.comparison import DRIVABLE_CLASSES
 from frm_perception.evaluation.comparison import Comparison
 from frm_perception.evaluation.metrics import ConfusionMatrix
+from frm_perception.evaluation.metrics import known
+from frm_perception.evaluation.metrics import known_by_name
 from frm_perception.labels import IGNORE
 from frm_perception.runtime.segmenter import Segmentation
 
@@ -69,8 +69,9 @@ class SegmentationScore:
             self._classes.update(truth, found)
             self._contours.update(truth, found)
         if segmentation.confidence is not None:
-            known = truth != IGNORE
-            self._calibration.update(truth[known] == found[known], segmentation.confidence[known])
+            counted = truth != IGNORE
+            self._calibration.update(truth[counted] == found[counted],
+                                     segmentation.confidence[counted])
         return float(image.iou()[0])
 
     def result(self) -> dict[str, Any]:
@@ -78,34 +79,21 @@ class SegmentationScore:
         figures: dict[str, Any] = {'images': self._images}
         if not self._comparison.drivable_alone:
             figures |= {
-                'mean_iou': _known(self._classes.mean_iou()),
-                'iou': _by_name(self._classes.classes, self._classes.iou()),
-                'pixel_accuracy': _known(self._classes.pixel_accuracy()),
-                'mean_boundary_iou': _known(self._contours.mean_iou()),
-                'boundary_iou': _by_name(self._contours.classes, self._contours.iou())}
+                'mean_iou': known(self._classes.mean_iou()),
+                'iou': known_by_name(self._classes.classes, self._classes.iou()),
+                'pixel_accuracy': known(self._classes.pixel_accuracy()),
+                'mean_boundary_iou': known(self._contours.mean_iou()),
+                'boundary_iou': known_by_name(self._contours.classes, self._contours.iou())}
         return {
             **figures,
-            'drivable_iou': _known(self._drivable.iou()[0]),
-            'drivable_precision': _known(self._drivable.precision()[0]),
-            'drivable_recall': _known(self._drivable.recall()[0]),
-            'drivable_boundary_iou': _known(self._drivable_contours.iou()[0]),
+            'drivable_iou': known(self._drivable.iou()[0]),
+            'drivable_precision': known(self._drivable.precision()[0]),
+            'drivable_recall': known(self._drivable.recall()[0]),
+            'drivable_boundary_iou': known(self._drivable_contours.iou()[0]),
             'calibration': {
-                'ece': _known(self._calibration.error()),
-                'bins': [{**row, 'confidence': _known(row['confidence']),
-                          'accuracy': _known(row['accuracy'])}
+                'ece': known(self._calibration.error()),
+                'bins': [{**row, 'confidence': known(row['confidence']),
+                          'accuracy': known(row['accuracy'])}
                          for row in self._calibration.bins()]},
-            'confusion': _confusion(
-                self._drivable if self._comparison.drivable_alone else self._classes)}
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)
-
-
-def _by_name(names: Sequence[str], values: NDArray[np.float64]) -> dict[str, float | None]:
-    return {name: _known(value) for name, value in zip(names, values)}
-
-
-def _confusion(matrix: ConfusionMatrix) -> dict[str, object]:
-    return {'classes': list(matrix.classes), 'counts': matrix.counts[:, :-1].tolist(),
-            'no_class': matrix.counts[:, -1].tolist()}
+            'confusion': (self._drivable if self._comparison.drivable_alone
+                          else self._classes).to_json()}

@@ -155,9 +155,9 @@ class Segmenter:
     """
     A loaded network with everything around it; make one with :meth:`load`.
 
-    A ``with`` statement closes it at the end. Not for use by several threads at once. ONNX
-    Runtime, OpenCV and most of the array work release the interpreter's lock, so other threads
-    go on meanwhile.
+    A ``with`` statement closes it at the end. Not for use by several threads at once, but that
+    one may :meth:`infer` while another finishes what was inferred. ONNX Runtime, OpenCV and most
+    of the array work release the interpreter's lock, so other threads go on meanwhile.
     """
 
     def __init__(self, bundle: Bundle, engine: Engine, kernels: Kernels, info: SegmenterInfo,
@@ -296,6 +296,18 @@ class Segmenter:
             _in_place(labels, geometry, IGNORE), _in_place(mask, geometry, 0), timings,
             geometry, View.whole(geometry.image),
             None if certainty is None else _in_place(certainty, geometry, 0))
+
+    def cell_confidence(self, inferred: Inferred) -> NDArray[np.uint8]:
+        """
+        Return the confidence at the network's own cells, for a fraction of what an image costs.
+
+        :return: (h, w) uint8, 255 times the softmax probability of the label in each cell that
+            shows the image, rounded.
+        """
+        height, width = inferred.seen.content
+        cells = height // self._stride, width // self._stride
+        return self._kernels.confidence(
+            inferred.logits, sampling(inferred.seen.content, self._stride, cells))
 
     def _buffer(self, images: int) -> NDArray[np.uint8]:
         """Return the memory of batches of that number, which all of them share."""

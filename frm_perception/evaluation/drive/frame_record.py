@@ -37,8 +37,8 @@ class FrameRecord:
     :param recorded_ns: when the message was recorded, in nanoseconds.
     :param height: rows of the camera image.
     :param width: columns of the camera image.
-    :param labels_digest: of the label image, :func:`.scorer.digest`.
-    :param drivable_digest: of the drivable mask, likewise.
+    :param labels_digest: of the label image, :func:`.scorer.labels_digest`.
+    :param drivable_digest: of the drivable mask, :func:`.scorer.drivable_digest`.
     :param class_pixels: pixels of each class of the model.
     :param drivable_share: drivable pixels as a share of all, 0..1.
     :param confidence: mean over the pixels with a label, 0..1; None where it was not computed.
