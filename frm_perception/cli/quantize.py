@@ -108,7 +108,7 @@ def _files(source: Path) -> set[Path]:
 
     :raises MediaError: a folder holds none.
     """
-    from frm_perception.media.frames import is_bag
+    from frm_perception.media.bag_storage import is_bag
     from frm_perception.media.frames import list_images
     if not source.is_dir():
         return {source.resolve()}
@@ -131,7 +131,7 @@ def _gate_images(args: argparse.Namespace) -> GateImages:
 
 
 def _frames(source: Path, topic: str) -> FrameSource:
-    from frm_perception.media.frames import is_bag
+    from frm_perception.media.bag_storage import is_bag
     from frm_perception.media.frames import read_frames
     return read_frames(source, topic if is_bag(source) else '')
 

@@ -19,27 +19,27 @@ import math
 from abc import ABC
 from abc import abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from frm_perception.media.bag_storage import is_bag
 from frm_perception.media.files import MediaError
 from frm_perception.media.message_images import raw_image
 from frm_perception.runtime.pixels import to_rgb
 
+if TYPE_CHECKING:
+    from frm_perception.media.bag_reader import RecordedMessage
+
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '.pgm')
 VIDEO_SUFFIXES = ('.mp4', '.webm', '.mkv', '.avi', '.mov', '.m4v', '.mpg', '.mpeg', '.ts', '.wmv')
-BAG_SUFFIXES = ('.bag', '.mcap', '.db3')
 
 DEFAULT_RATE = 10.0
 """Frames a second of what has no clock of its own, such as a folder of images."""
-
-_IMAGE_TYPES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 
 # A container's count of frames is an estimate; it may be wrong by this much of the whole.
 _COUNT_TOLERANCE = 0.02
@@ -122,11 +122,6 @@ def spread(frames: FrameSource, most: int) -> Iterator[Frame]:
 def is_video(source: Path) -> bool:
     """Tell by its name whether a file is a video."""
     return source.suffix.lower() in VIDEO_SUFFIXES
-
-
-def is_bag(source: Path) -> bool:
-    """Tell whether a path is a ROS bag: a ROS 2 bag folder, or a bag file by its name."""
-    return source.suffix.lower() in BAG_SUFFIXES or (source / 'metadata.yaml').is_file()
 
 
 def list_images(folder: Path) -> list[Path]:
@@ -244,25 +239,25 @@ class BagFrames(FrameSource):
     Reads ``sensor_msgs`` CompressedImage, and Image in the encodings of
     :func:`.message_images.raw_image`.
 
-    :param topic: '' takes the first image topic whose first message can be read; others may
-        hold depth or the like.
-    :raises MediaError: no bag, or no such image topic; the message lists those that are there. A
-        bag that holds fewer messages than it says raises when they have been given.
+    :param topic: '' takes the first camera whose first message can be read; others may hold
+        depth or the like.
+    :raises MediaError: no bag, or no such image topic; the message lists those that are there.
+        What cannot be read of a damaged bag raises when the rest has been given.
     """
 
     def __init__(self, bag: Path, topic: str = '') -> None:
-        self._bag = bag
-        with self._open() as reader:
-            images = [item.topic for item in reader.connections if item.msgtype in _IMAGE_TYPES]
-            if not images or (topic and topic not in images):
-                wanted = f'images on {topic!r}' if topic else 'any images'
-                there = ', '.join(f'{item.topic} ({item.msgtype})'
-                                  for item in reader.connections) or 'none'
-                raise MediaError(f'{bag} does not have {wanted}; its topics are: {there}')
-            self.topic = topic or self._first_readable(reader, images)
-            self._count = int(sum(item.msgcount for item in reader.connections
-                                  if item.topic == self.topic))
-            seconds = reader.duration / 1e9
+        from frm_perception.media.bag_reader import IMAGE_TYPES
+        from frm_perception.media.bag_reader import Recording
+        self._recording = recording = Recording(bag)
+        images = [item.name for item in recording.topics if item.type in IMAGE_TYPES]
+        if not images or (topic and topic not in images):
+            wanted = f'images on {topic!r}' if topic else 'any images'
+            raise MediaError(f'{bag} does not have {wanted}; its topics are: '
+                             f'{recording.list_topics()}')
+        self.topic = topic or self._first_readable(
+            [camera.topic for camera in recording.cameras] or images)
+        self._count = recording.topic(self.topic).count
+        seconds = recording.duration_ns / 1e9
         super().__init__(self._count / seconds if self._count > 1 and seconds > 0
                          else DEFAULT_RATE)
 
@@ -270,65 +265,43 @@ class BagFrames(FrameSource):
         return self._count
 
     def __iter__(self) -> Iterator[Frame]:
-        found = 0
-        with self._open() as reader:
-            for frame in self._frames(reader, self.topic):
-                found += 1
-                yield frame
-        # rosbags skips what it cannot make sense of in the middle of a file.
-        if found < self._count:
-            raise MediaError(f'{self._bag} is damaged: {found} of {self._count} messages of '
-                             f'{self.topic} can be read')
+        yield from self._frames(self.topic)
+        if self._recording.damage:
+            raise MediaError(self._damage())
 
-    def _frames(self, reader: Any, topic: str) -> Iterator[Frame]:
-        connections = [item for item in reader.connections if item.topic == topic]
-        for index, (item, recorded, raw) in enumerate(reader.messages(connections)):
-            name = f'{self._bag} {topic} message {index}'
-            message = reader.deserialize(raw, item.msgtype)
-            stamp = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
-            yield Frame(_message_image(message, item.msgtype, name), None, stamp or recorded, name)
+    def _frames(self, topic: str) -> Iterator[Frame]:
+        for message in self._recording.messages([topic]):
+            name = f'{self._recording.path} {topic} message {message.index}'
+            yield Frame(message_image(message, name), None, message.stamp_ns, name)
 
-    def _first_readable(self, reader: Any, topics: list[str]) -> str:
+    def _first_readable(self, topics: list[str]) -> str:
         problems = []
-        for topic in dict.fromkeys(topics):
+        for topic in topics:
             try:
-                if next(self._frames(reader, topic), None) is not None:
+                if next(self._frames(topic), None) is not None:
                     return topic
-                problems.append(f'{self._bag} {topic} is empty')
+                problems.append(self._damage() if self._recording.damage
+                                else f'{self._recording.path} {topic} is empty')
             except MediaError as error:
                 problems.append(str(error))
         raise MediaError('\n'.join(problems))
 
-    @contextmanager
-    def _open(self) -> Iterator[Any]:
-        """Give an ``AnyReader``, and name the bag in what goes wrong with it."""
-        try:
-            from rosbags.highlevel import AnyReader
-            from rosbags.highlevel import AnyReaderError
-            from rosbags.serde import SerdeError
-            from rosbags.typesys import Stores
-            from rosbags.typesys import get_typestore
-        except ImportError as error:
-            raise MediaError(f'cannot read {self._bag}: bags need the package rosbags '
-                             f'(pip install rosbags)') from error
-        try:
-            # Bags of Humble carry no message definitions; those of images are the same in all.
-            with AnyReader([self._bag], default_typestore=get_typestore(Stores.ROS2_HUMBLE)
-                           ) as reader:
-                yield reader
-        except MediaError:
-            raise
-        except (AnyReaderError, SerdeError, OSError) as error:
-            raise MediaError(f'cannot read the bag {self._bag}: {error}') from error
-        except Exception as error:  # damage also shows as errors of SQLite, of struct, of zstd ...
-            raise MediaError(f'cannot read the bag {self._bag}: it is damaged '
-                             f'({type(error).__name__}: {error})') from error
+    def _damage(self) -> str:
+        return (f'cannot read the bag {self._recording.path} as a whole; it is damaged: '
+                f'{"; ".join(self._recording.damage)}')
 
 
-def _message_image(message: Any, msgtype: str, name: str) -> NDArray[np.uint8]:
-    if msgtype == 'sensor_msgs/msg/CompressedImage':
-        return decode_image(message.data.tobytes(), name)
+def message_image(message: RecordedMessage, name: str) -> NDArray[np.uint8]:
+    """
+    Return the (H, W, 3) uint8 RGB picture of a recorded Image or CompressedImage.
+
+    :param name: for the message of the error.
+    :raises MediaError: its encoding is unknown, or it is damaged.
+    """
+    from frm_perception.media.bag_reader import COMPRESSED_IMAGE
+    if message.type == COMPRESSED_IMAGE:
+        return decode_image(message.fields.data.tobytes(), name)
     try:
-        return raw_image(message)
+        return raw_image(message.fields)
     except ValueError as error:
         raise MediaError(f'cannot read {name}: {error}') from error

@@ -26,12 +26,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from frm_perception.media.bag_storage import is_bag
 from frm_perception.media.files import MediaError
 from frm_perception.media.files import write_image
 from frm_perception.media.files import write_json
 from frm_perception.media.frames import Frame
 from frm_perception.media.frames import FrameSource
-from frm_perception.media.frames import is_bag
 from frm_perception.media.frames import is_video
 from frm_perception.media.frames import list_images
 from frm_perception.media.frames import read_frames

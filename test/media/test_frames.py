@@ -360,7 +360,7 @@ def test_messages_that_a_bag_has_lost_are_missed(tmp_path: Path) -> None:
         database.execute('DELETE FROM messages WHERE id > 6')
     database.close()
     seen = []
-    with pytest.raises(MediaError, match='bag is damaged: 6 of 9 messages of /a can be read'):
+    with pytest.raises(MediaError, match='it is damaged: 6 of 9 messages of /a can be read'):
         for frame in read_frames(bag):
             seen.append(frame.stamp_ns)
     assert seen == [1, 2, 3, 4, 5, 6]

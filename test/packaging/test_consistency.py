@@ -39,11 +39,11 @@ MAY_IMPORT = {
     'cv_bridge': {'ros'}, 'lifecycle_msgs': {'ros'},
     'torch': {'networks', 'training', 'deploy', 'runtime/engines/pytorch.py'},
     'onnx': {'networks', 'deploy'},
-    'openvino': {'runtime'}, 'numba': {'runtime'},
+    'openvino': {'runtime'}, 'numba': {'runtime'}, 'rosbags': {'media'}, 'mcap': {'media'},
 }
 """Which rooms or modules may import a library, at the top of a module or inside it."""
 
-FROM_PIP = {'numba', 'onnxruntime', 'openvino', 'rosbags', 'torch'}
+FROM_PIP = {'lz4', 'mcap', 'numba', 'onnxruntime', 'openvino', 'rosbags', 'torch', 'zstandard'}
 PYTHON_NAMES = {'cv2': 'python3-opencv', 'numpy': 'python3-numpy', 'tqdm': 'python3-tqdm',
                 'yaml': 'python3-yaml'}
 NOT_ON_A_VEHICLE = {'networks', 'training', 'deploy'}

@@ -27,10 +27,10 @@ import cv2
 from tqdm import tqdm
 
 from frm_perception.labels import CAMVID
+from frm_perception.media.bag_storage import is_bag
 from frm_perception.media.files import MediaError
 from frm_perception.media.files import replacing
 from frm_perception.media.files import write_json
-from frm_perception.media.frames import is_bag
 from frm_perception.media.frames import is_video
 from frm_perception.media.frames import list_images
 from frm_perception.media.frames import read_frames

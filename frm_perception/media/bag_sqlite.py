@@ -1,0 +1,124 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""
+SQLite files of bags, whole or damaged.
+
+Where every message is comes first; then each is read by itself, so that one that is damaged costs
+no other.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from frm_perception.media.bag_storage import BagStorage
+from frm_perception.media.bag_storage import RecordedTopic
+from frm_perception.media.bag_storage import StoredMessage
+from frm_perception.media.bag_storage import is_latched
+from frm_perception.media.files import MediaError
+
+_ROW = np.dtype([('time', np.int64), ('id', np.int64), ('topic', np.int64)])
+
+
+class SqliteStorage(BagStorage):
+    """
+    A SQLite file of a bag, of any version of its schema.
+
+    :raises MediaError: it is none.
+    """
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self._file = file
+        self._names: dict[int, tuple[str, str]] = {}
+        try:
+            with closing(self._connect()) as database:
+                topics = _table(database, 'topics')
+                definitions = (_table(database, 'message_definitions')
+                               if _columns(database, 'message_definitions') else [])
+                self._rows = np.sort(np.fromiter(self._find_rows(database), _ROW))
+        except sqlite3.Error as error:
+            raise MediaError(f'{file} is not a bag in SQLite, or its beginning is damaged '
+                             f'({error})') from error
+        texts = {row['topic_type']: row['encoded_message_definition'] for row in definitions}
+        for row in topics:
+            if row['serialization_format'] != 'cdr':
+                continue
+            self._names[row['id']] = row['name'], row['type']
+            self.topics.append(RecordedTopic(
+                row['name'], row['type'], int(np.sum(self._rows['topic'] == row['id'])),
+                is_latched(row.get('offered_qos_profiles', '')), texts.get(row['type'], '')))
+        if len(self._rows):
+            self.begin_ns, self.end_ns = (int(self._rows['time'][at]) for at in (0, -1))
+
+    def messages(self, topics: Collection[str]) -> Iterator[StoredMessage]:
+        """See the base class."""
+        wanted = {key: name for key, name in self._names.items() if name[0] in topics}
+        with closing(self._connect()) as database:
+            for time, key, topic in self._rows[np.isin(self._rows['topic'], list(wanted))]:
+                try:
+                    data, = database.execute('SELECT data FROM messages WHERE id = ?',
+                                             (int(key),)).fetchone()
+                except sqlite3.Error as error:
+                    self.note(f'{self._file.name}: message {key} is damaged ({error})')
+                    continue
+                yield StoredMessage(*wanted[topic], int(time), data)
+
+    def _connect(self) -> sqlite3.Connection:
+        # With a log beside it, of a recorder that was killed, SQLite must look at that, too.
+        logged = self._file.with_name(f'{self._file.name}-wal').exists()
+        options = 'mode=ro' if logged else 'mode=ro&immutable=1'
+        database = sqlite3.connect(f'{self._file.resolve().as_uri()}?{options}', uri=True)
+        # Otherwise SQLite refuses the whole of a file that is shorter than it should be.
+        database.execute('PRAGMA writable_schema = ON')
+        return database
+
+    def _find_rows(self, database: sqlite3.Connection) -> Iterator[tuple[int, int, int]]:
+        """Yield time, id and topic of every message that can be reached."""
+        select = 'SELECT timestamp, id, topic_id FROM messages'
+        last = 0
+        try:
+            for row in database.execute(f'{select} ORDER BY id'):
+                yield row
+                last = row[1]
+            return
+        except sqlite3.Error as error:
+            self.note(f'{self._file.name}: the table of messages is damaged after the first '
+                      f'{last} ({error})')
+        first = last + 1
+        try:
+            for row in database.execute(f'{select} WHERE id > ? ORDER BY id DESC', (last,)):
+                yield row
+                first = row[1]
+        except sqlite3.Error:
+            pass
+        if first > last + 1:
+            self.note(f'{self._file.name}: messages {last + 1} to {first - 1} cannot be found')
+
+
+def _columns(database: sqlite3.Connection, table: str) -> list[str]:
+    """Return the names of a table's columns; none where there is no such table."""
+    return [row[1] for row in database.execute(f'PRAGMA table_info({table})')]
+
+
+def _table(database: sqlite3.Connection, name: str) -> list[dict[str, Any]]:
+    columns = _columns(database, name)
+    return [dict(zip(columns, row)) for row in database.execute(f'SELECT * FROM {name}')]
