@@ -28,7 +28,7 @@ from rclpy.publisher import Publisher
 from std_msgs.msg import String
 
 from frm_perception.labels import LabelSpace
-from frm_perception.ros.legend import legend_text
+from frm_perception.media.legend import legend_text
 from frm_perception.ros.qos import latched
 from frm_perception.ros.qos import overridable_latched
 

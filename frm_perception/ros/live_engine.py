@@ -24,9 +24,9 @@ from typing import NamedTuple
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
+from frm_perception.media.legend import check_colors
 from frm_perception.ros.ladder import Rung
 from frm_perception.ros.ladder import ladder
-from frm_perception.ros.legend import check_colors
 from frm_perception.ros.loading import find_model
 from frm_perception.ros.loading import load_segmenter
 from frm_perception.ros.parameters import EngineParameters

@@ -30,6 +30,7 @@ from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import Image
 
+from frm_perception.media.legend import painted
 from frm_perception.ros.answerer import Answerer
 from frm_perception.ros.answerer import Frame
 from frm_perception.ros.answerer import Settings
@@ -43,7 +44,6 @@ from frm_perception.ros.diagnostics import camera_status
 from frm_perception.ros.image_messages import MalformedImage
 from frm_perception.ros.image_messages import check_image
 from frm_perception.ros.label_topics import has_vision_msgs
-from frm_perception.ros.legend import painted
 from frm_perception.ros.live_engine import LiveEngine
 from frm_perception.ros.log_throttle import LogThrottle
 from frm_perception.ros.mailbox import FrameCounts

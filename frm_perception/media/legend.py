@@ -14,7 +14,8 @@
 """
 The legend: what label values mean and look like, as JSON that needs no message package.
 
-`vision_msgs/LabelInfo` knows neither colours nor what is drivable, and is not there everywhere.
+The node publishes it, and bags with true labels hold it. `vision_msgs/LabelInfo` knows neither
+colours nor what is drivable, and is not there everywhere.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import json
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from frm_perception.labels import IGNORE
 from frm_perception.labels import LabelSpace
@@ -71,3 +73,24 @@ def legend_text(space: LabelSpace, drivable: Sequence[str] = ()) -> str:
             {'id': index, 'name': name, 'color': list(color), 'drivable': bool(lut[index])}
             for index, (name, color) in enumerate(zip(space.classes, space.palette))],
     })
+
+
+def legend_space(text: str) -> LabelSpace:
+    """
+    Return the label space that a legend describes.
+
+    :raises ValueError: it is no legend as :func:`legend_text` writes it.
+    """
+    try:
+        content: Any = json.loads(text)
+        classes = content['classes']
+        if [int(item['id']) for item in classes] != list(range(len(classes))):
+            raise ValueError('its ids do not count from 0')
+        return LabelSpace(
+            str(content['label_space']), tuple(str(item['name']) for item in classes),
+            tuple((int(red), int(green), int(blue))
+                  for red, green, blue in (item['color'] for item in classes)),
+            tuple(str(item['name']) for item in classes if item['drivable']))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f'{text[:80]!r} is not a legend: {type(error).__name__}: '
+                         f'{error}') from error
