@@ -27,6 +27,7 @@ from typing import NamedTuple
 
 import yaml
 
+BAG_SUFFIXES = ('.bag', '.mcap', '.db3')
 METADATA = 'metadata.yaml'
 COMPRESSED = '.zstd'
 """Last suffix of a file that is compressed as a whole."""
@@ -43,7 +44,7 @@ def is_bag(source: Path) -> bool:
     """
     if source.is_dir():
         return (source / METADATA).is_file() or bool(storage_files(source))
-    return storage_kind(source) in ('.bag', '.mcap', '.db3')
+    return storage_kind(source) in BAG_SUFFIXES
 
 
 def storage_files(folder: Path) -> list[Path]:

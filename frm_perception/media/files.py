@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 from collections.abc import Iterator
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -48,6 +49,26 @@ def replacing(path: Path) -> Iterator[Path]:
             os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """
+    Give a name for a new folder; it becomes ``path`` at the end of the block.
+
+    The folder has its final name from the beginning, and lies in a hidden one beside ``path``.
+    An exception (Ctrl-C too) removes what was written and leaves an older ``path`` as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    hidden = path.with_name(f'.{path.name}.{os.getpid()}.partial')
+    try:
+        hidden.mkdir()
+        yield hidden / path.name
+        if path.exists():
+            os.replace(path, hidden / 'old')
+        os.replace(hidden / path.name, path)
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
 
 
 def write_image(path: Path, image: NDArray[np.uint8]) -> None:

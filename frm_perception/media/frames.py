@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from abc import ABC
 from abc import abstractmethod
+from collections.abc import Iterable
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,6 +118,19 @@ def spread(frames: FrameSource, most: int) -> Iterator[Frame]:
         if given < most and index >= given * step:
             yield frame
             given += 1
+
+
+def at_rate(frames: Iterable[Frame], rate: float) -> Iterator[Frame]:
+    """Yield the frames that a camera of that rate would have taken, by their stamps."""
+    period = 1e9 / rate
+    due = -np.inf
+    for frame in frames:
+        # A recording's stamps jitter: a tenth of the camera's period early is still in time.
+        if frame.stamp_ns < due - 0.1 * period:
+            continue
+        yield frame
+        late = frame.stamp_ns - due
+        due = due + period if late < period else frame.stamp_ns + period
 
 
 def is_video(source: Path) -> bool:

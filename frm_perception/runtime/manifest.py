@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import reprlib
 import stat
@@ -202,6 +203,15 @@ class Section:
             wanted = 'whole numbers' if count is None else f'{count} whole numbers'
             raise self.error(key, f'must be a list of {wanted}, not {shown(value)}')
         return tuple(self._whole(key, item, least, most) for item in value)
+
+    def numbers(self, key: str, *counts: int) -> tuple[float, ...]:
+        """Return the list of numbers under ``key``; as many as one of ``counts`` says."""
+        value = self._get(key)
+        if not isinstance(value, list) or len(value) not in counts or not all(
+                isinstance(item, (int, float)) and math.isfinite(item) for item in value):
+            wanted = ' or '.join(map(str, counts))
+            raise self.error(key, f'must be a list of {wanted} numbers, not {shown(value)}')
+        return tuple(float(item) for item in value)
 
     def texts(self, key: str) -> tuple[str, ...]:
         """Return the list of printable texts under ``key``."""

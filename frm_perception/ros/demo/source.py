@@ -16,7 +16,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -30,6 +29,7 @@ from frm_perception.media.frames import BagFrames
 from frm_perception.media.frames import Frame
 from frm_perception.media.frames import FrameSource
 from frm_perception.media.frames import VideoFrames
+from frm_perception.media.frames import at_rate
 from frm_perception.scenes import RenderedDrive
 
 _IMAGES = 'images.npy'
@@ -96,19 +96,6 @@ def open_recording(kind: str, path: Path, count: int, rate: float,
 
 def _reader(kind: str, path: Path, topic: str) -> FrameSource:
     return BagFrames(path, topic) if kind == 'bag' else VideoFrames(path)
-
-
-def at_rate(frames: Iterable[Frame], rate: float) -> Iterator[Frame]:
-    """Yield the frames that a camera of that rate would have taken, by their stamps."""
-    period = 1e9 / rate
-    due = -np.inf
-    for frame in frames:
-        # A recording's stamps jitter: a tenth of the camera's period early is still in time.
-        if frame.stamp_ns < due - 0.1 * period:
-            continue
-        yield frame
-        late = frame.stamp_ns - due
-        due = due + period if late < period else frame.stamp_ns + period
 
 
 def render_drive(folder: Path, seed: int, size: tuple[int, int], count: int,

@@ -22,8 +22,8 @@ from hypothesis import given
 from hypothesis import strategies
 
 from frm_perception.media.frames import Frame
+from frm_perception.media.frames import at_rate
 from frm_perception.ros.demo.source import Source
-from frm_perception.ros.demo.source import at_rate
 from frm_perception.ros.demo.source import render_drive
 from frm_perception.scenes import RenderedDrive
 
