@@ -67,7 +67,8 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
                         help='what the ids mean: camvid, cityscapes, bdd100k, or a YAML file, see '
                              'docs/evaluation.md')
     camera = parser.add_argument_group(
-        'camera_info', "Without either, a rendered drive has its camera's, all else none.")
+        'camera_info', "Without either, a rendered drive has its camera's, all else none."
+    ).add_mutually_exclusive_group()
     camera.add_argument('--camera-info', type=Path, metavar='YAML',
                         help='as camera_calibration writes it')
     camera.add_argument('--fov', type=_degrees, metavar='DEGREES',
@@ -110,8 +111,6 @@ def _footage(args: argparse.Namespace) -> Footage:
     from frm_perception.media.make_bag import rendered
     from frm_perception.media.make_bag import unlabelled
     from frm_perception.runtime.label_space_file import find_label_space
-    if args.camera_info and args.fov:
-        raise ValueError('give --camera-info or --fov, not both')
     if bool(args.labels) != bool(args.label_space):
         raise ValueError('--labels and --label-space need each other')
     if args.drive is not None:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-import zstandard
+from backports import zstd
 
 from frm_perception.media.bag_mcap import McapStorage
 from frm_perception.media.bag_ros1 import Ros1Storage
@@ -106,10 +106,8 @@ class BagFiles:
         copy = self._copies / file.stem
         with file.open('rb') as source, copy.open('wb') as target:
             try:
-                reader = zstandard.ZstdDecompressor().stream_reader(
-                    source, read_across_frames=True)
-                shutil.copyfileobj(reader, target)
-            except zstandard.ZstdError as error:
+                shutil.copyfileobj(zstd.ZstdFile(source), target)
+            except (zstd.ZstdError, EOFError) as error:
                 self._note(f'{file.name} is damaged: it can be decompressed to byte '
                            f'{target.tell()} only ({error})')
         return copy

@@ -32,7 +32,7 @@ from typing import BinaryIO
 from typing import NamedTuple
 
 import lz4.frame
-import zstandard
+from backports import zstd
 from mcap.data_stream import ReadDataStream
 from mcap.opcode import Opcode
 from mcap.reader import SeekingReader
@@ -94,7 +94,7 @@ class McapStorage(BagStorage):
                 raise MediaError(f'{file} is not an MCAP file')
             summary = _read_summary(stream)
             if summary is None:
-                self.note(f'{file.name} has no index: its recording was not ended, or it was cut '
+                self._note(f'{file.name} has no index: its recording was not ended, or it was cut '
                           f'off or damaged')
             if summary is None or not self._take(summary):
                 self._walk(stream)
@@ -164,7 +164,7 @@ class McapStorage(BagStorage):
         if offset + _RECORD.size <= self._size and kind == Opcode.CHUNK:
             self._add(stream, _Piece(0, offset, None, cut=True))
         if offset < self._size:
-            self.note(f'{self._file.name}: nothing after byte {offset} of {self._size} makes '
+            self._note(f'{self._file.name}: nothing after byte {offset} of {self._size} makes '
                       f'sense as a whole')
 
     def _add(self, stream: BinaryIO, piece: _Piece) -> bool:
@@ -244,7 +244,7 @@ class McapStorage(BagStorage):
                 raise ValueError('a record in it is cut off')
 
     def _note_damage(self, piece: _Piece, error: Exception) -> None:
-        self.note(f'{self._file.name}: the chunk at byte {piece.offset} is damaged '
+        self._note(f'{self._file.name}: the chunk at byte {piece.offset} is damaged '
                   f'({type(error).__name__}: {error})')
 
 
@@ -268,7 +268,7 @@ def _decompressed(chunk: Chunk, cut: bool) -> bytes:
         stream, length = get_chunk_data_stream(chunk, validate_crc=True)
         return stream.read(length)
     if chunk.compression == 'zstd':
-        return zstandard.ZstdDecompressor().decompressobj().decompress(chunk.data)
+        return zstd.ZstdDecompressor().decompress(chunk.data)
     if chunk.compression == 'lz4':
         return bytes(lz4.frame.LZ4FrameDecompressor().decompress(chunk.data))
     return chunk.data

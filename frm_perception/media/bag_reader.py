@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import zstandard
+from backports import zstd
 from rosbags.typesys import Stores
 from rosbags.typesys import get_types_from_idl
 from rosbags.typesys import get_types_from_msg
@@ -155,7 +155,7 @@ class Recording:
         """What could not be read so far; of messages, after :meth:`messages` has ended."""
         texts = dict(self._damage)
         for storage in self._files.storages:
-            texts.update(storage.damage)
+            texts.update(dict.fromkeys(storage.damage))
         counts = {topic.name: topic.count for topic in self.topics}
         for topic, (count, example) in self._undecoded.items():
             texts[f'{count} messages of {topic} cannot be deserialised, such as {example}'] = None
@@ -215,9 +215,9 @@ class Recording:
         data, fields = stored.data, None
         try:
             if data.startswith(_ZSTD):  # CDR begins with 0
-                data = zstandard.ZstdDecompressor().decompressobj().decompress(data)
+                data = zstd.decompress(data)
             if stored.type in self._types.fielddefs:
-                fields = self._types.deserialize_cdr(data, stored.type)
+                fields = self._types.deserialize_cdr(memoryview(data), stored.type)
         except Exception as error:  # damage shows as errors of many kinds
             count, example = self._undecoded.get(stored.topic, (0, ''))
             self._undecoded[stored.topic] = (
@@ -231,13 +231,18 @@ class Recording:
     def _make_types(self) -> Typestore:
         """Return the types that the bag defines and, where it defines none, those of Humble."""
         # Images and all that belongs to them are the same in every ROS 2.
-        types: dict[str, Any] = dict(get_typestore(Stores.ROS2_HUMBLE).fielddefs)
+        usual = get_typestore(Stores.ROS2_HUMBLE)
+        types: dict[str, Any] = {}
         for topic in self.topics:
             try:
                 types.update(_defined(topic))
             except Exception as error:  # rosbags raises more than its own errors
                 self._damage[f'the definition of {topic.type} is damaged '
                              f'({type(error).__name__}: {error})'] = None
+        if not types:
+            return usual
+        if not all(topic.type in types for topic in self.topics):
+            types = {**usual.fielddefs, **types}
         store = get_typestore(Stores.EMPTY)
         store.register(types)
         return store

@@ -71,7 +71,7 @@ class Ros1Storage(BagStorage):
                     yield StoredMessage(item.topic, item.msgtype, recorded_ns,
                                         bytes(self._store.ros1_to_cdr(data, item.msgtype)))
             except Exception as error:
-                self.note(f'{self._file.name}: nothing after message {found} of the topics read '
+                self._note(f'{self._file.name}: nothing after message {found} of the topics read '
                           f'can be read ({type(error).__name__}: {error})')
 
     def _register(self, definition: str, kind: str) -> None:

@@ -49,6 +49,7 @@ class SqliteStorage(BagStorage):
         super().__init__()
         self._file = file
         self._names: dict[int, tuple[str, str]] = {}
+        self._damaged: dict[int, str] = {}
         try:
             with closing(self._connect()) as database:
                 topics = _table(database, 'topics')
@@ -60,12 +61,16 @@ class SqliteStorage(BagStorage):
                              f'({error})') from error
         texts = {row['topic_type']: row['encoded_message_definition'] for row in definitions}
         for row in topics:
+            if not isinstance(row['name'], str) or not isinstance(row['type'], str):
+                self._note(f'{file.name}: topic {row["id"]} is damaged')
+                continue
             if row['serialization_format'] != 'cdr':
                 continue
             self._names[row['id']] = row['name'], row['type']
             self.topics.append(RecordedTopic(
                 row['name'], row['type'], int(np.sum(self._rows['topic'] == row['id'])),
-                is_latched(row.get('offered_qos_profiles', '')), texts.get(row['type'], '')))
+                is_latched(str(row.get('offered_qos_profiles', ''))),
+                str(texts.get(row['type'], ''))))
         if len(self._rows):
             self.begin_ns, self.end_ns = (int(self._rows['time'][at]) for at in (0, -1))
 
@@ -75,12 +80,25 @@ class SqliteStorage(BagStorage):
         with closing(self._connect()) as database:
             for time, key, topic in self._rows[np.isin(self._rows['topic'], list(wanted))]:
                 try:
-                    data, = database.execute('SELECT data FROM messages WHERE id = ?',
-                                             (int(key),)).fetchone()
+                    row = database.execute('SELECT data FROM messages WHERE id = ?',
+                                           (int(key),)).fetchone()
                 except sqlite3.Error as error:
-                    self.note(f'{self._file.name}: message {key} is damaged ({error})')
+                    self._damaged[int(key)] = str(error)
                     continue
-                yield StoredMessage(*wanted[topic], int(time), data)
+                if row is None or not isinstance(row[0], bytes):
+                    self._damaged[int(key)] = 'it has no data'
+                    continue
+                yield StoredMessage(*wanted[topic], int(time), row[0])
+
+    @property
+    def damage(self) -> list[str]:
+        """See the base class."""
+        texts = super().damage
+        if self._damaged:
+            key, error = next(iter(self._damaged.items()))
+            texts.append(f'{self._file.name}: {len(self._damaged)} messages are damaged, such as '
+                         f'message {key} ({error})')
+        return texts
 
     def _connect(self) -> sqlite3.Connection:
         # With a log beside it, of a recorder that was killed, SQLite must look at that, too.
@@ -93,7 +111,9 @@ class SqliteStorage(BagStorage):
 
     def _find_rows(self, database: sqlite3.Connection) -> Iterator[tuple[int, int, int]]:
         """Yield time, id and topic of every message that can be reached."""
-        select = 'SELECT timestamp, id, topic_id FROM messages'
+        # Damaged rows may hold anything.
+        select = ('SELECT timestamp, id, topic_id FROM messages '
+                  "WHERE typeof(timestamp) = 'integer' AND typeof(topic_id) = 'integer'")
         last = 0
         try:
             for row in database.execute(f'{select} ORDER BY id'):
@@ -101,17 +121,17 @@ class SqliteStorage(BagStorage):
                 last = row[1]
             return
         except sqlite3.Error as error:
-            self.note(f'{self._file.name}: the table of messages is damaged after the first '
+            self._note(f'{self._file.name}: the table of messages is damaged after the first '
                       f'{last} ({error})')
         first = last + 1
         try:
-            for row in database.execute(f'{select} WHERE id > ? ORDER BY id DESC', (last,)):
+            for row in database.execute(f'{select} AND id > ? ORDER BY id DESC', (last,)):
                 yield row
                 first = row[1]
         except sqlite3.Error:
             pass
         if first > last + 1:
-            self.note(f'{self._file.name}: messages {last + 1} to {first - 1} cannot be found')
+            self._note(f'{self._file.name}: messages {last + 1} to {first - 1} cannot be found')
 
 
 def _columns(database: sqlite3.Connection, table: str) -> list[str]:

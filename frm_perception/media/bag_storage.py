@@ -101,21 +101,25 @@ class BagStorage(ABC):
     :param topics: those that hold messages of ROS.
     :param begin_ns: when the first message was recorded; `end_ns` is the last one's; both 0
         where there is none.
-    :param damage: what could not be read so far, a text each, without repetitions.
     """
 
     topics: list[RecordedTopic] = field(default_factory=list)
     begin_ns: int = 0
     end_ns: int = 0
-    damage: dict[str, None] = field(default_factory=dict)
+    _notes: dict[str, None] = field(default_factory=dict)
 
     @abstractmethod
     def messages(self, topics: Collection[str]) -> Iterator[StoredMessage]:
         """Yield what can be read of these topics in the order of recording."""
 
-    def note(self, text: str) -> None:
+    @property
+    def damage(self) -> list[str]:
+        """What could not be read so far, each text once."""
+        return list(self._notes)
+
+    def _note(self, text: str) -> None:
         """Remember damage; what was noted before is not noted again."""
-        self.damage[text] = None
+        self._notes[text] = None
 
 
 def is_latched(profiles: str) -> bool:

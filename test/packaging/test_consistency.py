@@ -43,7 +43,7 @@ MAY_IMPORT = {
 }
 """Which rooms or modules may import a library, at the top of a module or inside it."""
 
-FROM_PIP = {'lz4', 'mcap', 'numba', 'onnxruntime', 'openvino', 'rosbags', 'torch', 'zstandard'}
+FROM_PIP = {'backports', 'lz4', 'mcap', 'numba', 'onnxruntime', 'openvino', 'rosbags', 'torch'}
 PYTHON_NAMES = {'cv2': 'python3-opencv', 'numpy': 'python3-numpy', 'tqdm': 'python3-tqdm',
                 'yaml': 'python3-yaml'}
 NOT_ON_A_VEHICLE = {'networks', 'training', 'deploy'}
