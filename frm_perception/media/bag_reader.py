@@ -60,8 +60,9 @@ class RecordedCamera:
     An image topic that a camera published, and what belongs to it.
 
     :param topic: of the images.
-    :param name: the camera's, '/front' of '/front/image_raw/compressed'; a camera that was
-        recorded both raw and compressed is there twice.
+    :param images: the same, '/front/image_raw', of '/front/image_raw/compressed', too: a camera
+        that was recorded both raw and compressed is there twice.
+    :param name: the camera's, '/front'; of '/cam0' all of it, of '/image_raw' nothing.
     :param compressed: its messages are `sensor_msgs/CompressedImage`, not Image.
     :param info: topic of its camera_info, or ''.
     :param labels: topic of its true labels, or ''.
@@ -70,6 +71,7 @@ class RecordedCamera:
     """
 
     topic: str
+    images: str
     name: str
     compressed: bool
     info: str
@@ -260,11 +262,15 @@ def _defined(topic: RecordedTopic) -> dict[str, Any]:
 
 
 def _camera(topic: RecordedTopic, names: Collection[str]) -> RecordedCamera:
-    compressed = topic.type == COMPRESSED_IMAGE
-    name = topic.name.removesuffix(_TRANSPORT).rpartition('/')[0]
+    images = topic.name.removesuffix(_TRANSPORT)
+    parent, _, last = images.rpartition('/')
+    name = parent if last.startswith('image') else images
+
+    def there(*candidates: str) -> str:
+        return next((candidate for candidate in candidates if candidate in names), '')
+
     labels = f'{name}{LABEL}'
     return RecordedCamera(
-        topic.name, name or '/', compressed, *(
-            next((path for path in paths if path in names), '')
-            for paths in ((f'{name}/camera_info',), (labels, f'{labels}{_TRANSPORT}'),
-                          (f'{name}{LEGEND}',))), topic.count)
+        topic.name, images, name, topic.type == COMPRESSED_IMAGE,
+        there(f'{name}/camera_info', f'{parent}/camera_info'), there(labels, labels + _TRANSPORT),
+        there(f'{name}{LEGEND}'), topic.count)

@@ -124,12 +124,13 @@ def test_cameras_and_what_belongs_to_them_are_found(tmp_path: Path) -> None:
     assert set(found) == {'/front/image_raw', '/front/image_raw/compressed',
                           '/rear/image_color/compressed', '/bare'}
     front = found['/front/image_raw/compressed']
-    assert (front.name, front.compressed, front.count) == ('/front', True, 1)
+    assert (front.name, front.images) == ('/front', '/front/image_raw')
+    assert (front.compressed, front.count) == (True, 1)
     assert (front.info, front.labels, front.legend) == (
         '/front/camera_info', '/front/ground_truth/label', '/front/ground_truth/legend')
     rear = found['/rear/image_color/compressed']
     assert (rear.labels, rear.legend) == ('/rear/ground_truth/label/compressed', '')
-    assert (found['/bare'].name, found['/bare'].info) == ('/', '')
+    assert (found['/bare'].name, found['/bare'].info) == ('/bare', '')
     assert recording.label_topics == ('/front/ground_truth/label',
                                       '/rear/ground_truth/label/compressed')
 
