@@ -104,7 +104,9 @@ class SqliteStorage(BagStorage):
         # With a log beside it, of a recorder that was killed, SQLite must look at that, too.
         logged = self._file.with_name(f'{self._file.name}-wal').exists()
         options = 'mode=ro' if logged else 'mode=ro&immutable=1'
-        database = sqlite3.connect(f'{self._file.resolve().as_uri()}?{options}', uri=True)
+        # Who iterates in a thread may stop doing so in another.
+        database = sqlite3.connect(f'{self._file.resolve().as_uri()}?{options}', uri=True,
+                                   check_same_thread=False)
         # Otherwise SQLite refuses the whole of a file that is shorter than it should be.
         database.execute('PRAGMA writable_schema = ON')
         return database
