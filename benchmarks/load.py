@@ -256,13 +256,14 @@ def _take_turns(bench: Bench, others: Mapping[str, Child], rounds: int, seconds:
             child.reports()
             sides[name].calm.append(bench.stream(f'{name}, calm', [name], _CALM_HZ, seconds))
             inferences[name] += [report['ms'] for report in child.reports()]
+            # Now the newest answer of both is to the same image.
+            sides[name].agreement = bench.agreement('calm', name)
         full = 2e3 / median(sides[OURS].latency_ms)
         sides[OURS].full.append(bench.stream('ours, full', ['full'], full, seconds))
         for name in others:
             sides[name].full.append(bench.stream(f'{name}, full', [name], full, seconds))
     for name in others:
         sides[name].infer_ms = median(inferences[name])
-        sides[name].agreement = bench.agreement('calm', name)
     return sides
 
 
