@@ -20,6 +20,7 @@ import tempfile
 import weakref
 from collections import Counter
 from collections.abc import Mapping
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,38 @@ _STORAGES: Mapping[str, type[BagStorage]] = {
     '.bag': Ros1Storage, '.mcap': McapStorage, '.db3': SqliteStorage}
 
 
+class _Copy:
+    """
+    A file that was decompressed as a whole; it is removed when nobody uses it any more.
+
+    :param damage: why it does not hold all of the file; '' if it does.
+    """
+
+    def __init__(self, file: Path) -> None:
+        folder = Path(tempfile.mkdtemp(prefix='frm_bag_'))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.path = folder / file.stem
+        self.damage = ''
+        with file.open('rb') as source, self.path.open('wb') as target:
+            try:
+                shutil.copyfileobj(zstd.ZstdFile(source), target)
+            except (zstd.ZstdError, EOFError) as error:
+                self.damage = (f'{file.name} is damaged: it can be decompressed to byte '
+                               f'{target.tell()} only ({error})')
+
+
+_copies: MutableMapping[tuple[Path, int, int], _Copy] = weakref.WeakValueDictionary()
+"""By file, time and size: whoever opens a bag that is open uses its copies."""
+
+
+def _copy(file: Path) -> _Copy:
+    status = file.stat()
+    key = file.resolve(), status.st_mtime_ns, status.st_size
+    copy = _copies.get(key) or _Copy(file)
+    _copies[key] = copy
+    return copy
+
+
 class BagFiles:
     """
     The files of a bag, opened.
@@ -53,7 +86,7 @@ class BagFiles:
         self.stated: Counter[str] = Counter()
         """Messages by topic that metadata.yaml speaks of."""
         self.storages: list[BagStorage] = []
-        self._copies: Path | None = None
+        self._copies: list[_Copy] = []
         files = self._of_folder(bag) if bag.is_dir() else [bag]
         problems = []
         for file in files:
@@ -68,7 +101,12 @@ class BagFiles:
         self.storages.sort(key=lambda storage: storage.begin_ns)
 
     def _of_folder(self, folder: Path) -> list[Path]:
-        """Return the files that metadata.yaml names, and those that are there all the same."""
+        """
+        Return the files that metadata.yaml names.
+
+        Where one is missing it may have another name: then all that are there, which are also
+        what remains without metadata.
+        """
         there = storage_files(folder)
         try:
             text = (folder / METADATA).read_text(encoding='utf-8')
@@ -85,9 +123,11 @@ class BagFiles:
             self._note(f'{METADATA} is damaged ({type(error).__name__}: {reason})')
             return there
         self.stated = stated
-        for file in named:
-            if file not in there:
-                self._note(f'{file.name} is missing')
+        missing = [file for file in named if not file.exists()]
+        for file in missing:
+            self._note(f'{file.name} is missing')
+        if not missing:
+            return named
         for file in there:
             if file not in named:
                 self._note(f'{file.name} is not in {METADATA}; it was read all the same')
@@ -95,22 +135,12 @@ class BagFiles:
 
     def _open(self, file: Path) -> BagStorage:
         if file.suffix.lower() == COMPRESSED:
-            file = self._decompressed(file)
+            copy = _copy(file)
+            self._copies.append(copy)
+            if copy.damage:
+                self._note(copy.damage)
+            file = copy.path
         return _STORAGES[storage_kind(file)](file)
-
-    def _decompressed(self, file: Path) -> Path:
-        """Return a copy that is removed when this object is no longer used."""
-        if self._copies is None:
-            self._copies = Path(tempfile.mkdtemp(prefix='frm_bag_'))
-            weakref.finalize(self, shutil.rmtree, self._copies, ignore_errors=True)
-        copy = self._copies / file.stem
-        with file.open('rb') as source, copy.open('wb') as target:
-            try:
-                shutil.copyfileobj(zstd.ZstdFile(source), target)
-            except (zstd.ZstdError, EOFError) as error:
-                self._note(f'{file.name} is damaged: it can be decompressed to byte '
-                           f'{target.tell()} only ({error})')
-        return copy
 
     def _note(self, text: str) -> None:
         self.damage[text] = None

@@ -46,6 +46,7 @@ from mcap.summary import Summary
 from frm_perception.media.bag_storage import BagStorage
 from frm_perception.media.bag_storage import RecordedTopic
 from frm_perception.media.bag_storage import StoredMessage
+from frm_perception.media.bag_storage import full_type
 from frm_perception.media.bag_storage import is_latched
 from frm_perception.media.files import MediaError
 
@@ -99,7 +100,8 @@ class McapStorage(BagStorage):
             if summary is None or not self._take(summary):
                 self._walk(stream)
         self.topics = [
-            RecordedTopic(channel.topic, self._schemas[channel.schema_id].name, self._counts[key],
+            RecordedTopic(channel.topic, full_type(self._schemas[channel.schema_id].name),
+                          self._counts[key],
                           is_latched(channel.metadata.get('offered_qos_profiles', '')),
                           self._schemas[channel.schema_id].data.decode(errors='replace'))
             for key, channel in sorted(self._channels.items())
@@ -191,7 +193,7 @@ class McapStorage(BagStorage):
             self._counts += counts
         return whole
 
-    def _learn(self, kind: int, content: bytes) -> None:
+    def _learn(self, kind: int, content: bytes | memoryview) -> None:
         stream = ReadDataStream(BytesIO(content))
         if kind == Opcode.SCHEMA:
             schema = Schema.read(stream)
@@ -210,14 +212,14 @@ class McapStorage(BagStorage):
                 key, _, recorded_ns, _ = _MESSAGE.unpack_from(content)
                 if key in wanted:
                     channel = wanted[key]
-                    found.append(StoredMessage(
-                        channel.topic, self._schemas[channel.schema_id].name, recorded_ns,
-                        content[_MESSAGE.size:]))
+                    name = full_type(self._schemas[channel.schema_id].name)
+                    found.append(StoredMessage(channel.topic, name, recorded_ns,
+                                               bytes(content[_MESSAGE.size:])))
         except Exception as error:
             self._note_damage(piece, error)
         return found
 
-    def _records(self, stream: BinaryIO, piece: _Piece) -> Iterator[tuple[int, bytes]]:
+    def _records(self, stream: BinaryIO, piece: _Piece) -> Iterator[tuple[int, memoryview]]:
         """
         Yield kind and content of the records of a piece.
 
@@ -230,9 +232,9 @@ class McapStorage(BagStorage):
             raise ValueError('something else is written over it')
         content = stream.read(min(length, there))
         if kind == Opcode.MESSAGE:
-            yield kind, content
+            yield kind, memoryview(content)
             return
-        data = _decompressed(Chunk.read(ReadDataStream(BytesIO(content))), piece.cut)
+        data = memoryview(_decompressed(Chunk.read(ReadDataStream(BytesIO(content))), piece.cut))
         offset = 0
         while offset + _RECORD.size <= len(data):
             kind, length = _RECORD.unpack_from(data, offset)

@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,9 @@ class Recording:
                           max(counts[topic.name], self._files.stated[topic.name]),
                           topic.latched, topic.definition) for topic in found.values())
         names = {topic.name for topic in self.topics}
+        for name, count in self._files.stated.items():
+            if count and name not in names:
+                self._damage[f'0 of {count} messages of {name} can be read'] = None
         images = [topic for topic in self.topics if topic.type in IMAGE_TYPES]
         self.label_topics = tuple(
             topic.name for topic in images if topic.name.removesuffix(_TRANSPORT).endswith(LABEL))
@@ -222,8 +226,8 @@ class Recording:
                 fields = self._types.deserialize_cdr(memoryview(data), stored.type)
         except Exception as error:  # damage shows as errors of many kinds
             count, example = self._undecoded.get(stored.topic, (0, ''))
-            self._undecoded[stored.topic] = (
-                count + 1, example or f'message {index} ({type(error).__name__}: {error})')
+            reason = ' '.join(f'{type(error).__name__}: {error}'.split())
+            self._undecoded[stored.topic] = count + 1, example or f'message {index} ({reason})'
             return None
         stamp = getattr(getattr(fields, 'header', None), 'stamp', None)
         stamp_ns = 0 if stamp is None else stamp.sec * 10**9 + stamp.nanosec
@@ -236,11 +240,10 @@ class Recording:
         usual = get_typestore(Stores.ROS2_HUMBLE)
         types: dict[str, Any] = {}
         for topic in self.topics:
-            try:
+            # Those of recorded service calls are not understood; rosbags raises errors of its
+            # parser and others.
+            with suppress(Exception):
                 types.update(_defined(topic))
-            except Exception as error:  # rosbags raises more than its own errors
-                self._damage[f'the definition of {topic.type} is damaged '
-                             f'({type(error).__name__}: {error})'] = None
         if not types:
             return usual
         if not all(topic.type in types for topic in self.topics):

@@ -32,6 +32,7 @@ import numpy as np
 from frm_perception.media.bag_storage import BagStorage
 from frm_perception.media.bag_storage import RecordedTopic
 from frm_perception.media.bag_storage import StoredMessage
+from frm_perception.media.bag_storage import full_type
 from frm_perception.media.bag_storage import is_latched
 from frm_perception.media.files import MediaError
 
@@ -66,9 +67,10 @@ class SqliteStorage(BagStorage):
                 continue
             if row['serialization_format'] != 'cdr':
                 continue
-            self._names[row['id']] = row['name'], row['type']
+            kind = full_type(row['type'])
+            self._names[row['id']] = row['name'], kind
             self.topics.append(RecordedTopic(
-                row['name'], row['type'], int(np.sum(self._rows['topic'] == row['id'])),
+                row['name'], kind, int(np.sum(self._rows['topic'] == row['id'])),
                 is_latched(str(row.get('offered_qos_profiles', ''))),
                 str(texts.get(row['type'], ''))))
         if len(self._rows):

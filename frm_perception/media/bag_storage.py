@@ -122,6 +122,12 @@ class BagStorage(ABC):
         self._notes[text] = None
 
 
+def full_type(name: str) -> str:
+    """Return the name of a type as it is since Dashing; Crystal left 'msg' out."""
+    package, _, kind = name.partition('/')
+    return name if '/' in kind else f'{package}/msg/{kind}'
+
+
 def is_latched(profiles: str) -> bool:
     """
     Tell whether publishers of a topic offered durability transient local.

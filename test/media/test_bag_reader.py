@@ -210,6 +210,16 @@ def test_a_split_bag_without_one_file_and_without_metadata_is_read(
         'metadata.yaml is missing: the bag was not closed, or it was lost',)
 
 
+def test_a_topic_that_is_only_in_the_missing_file_is_missed(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'bag', numbered(2))
+    content = yaml.safe_load((bag / 'metadata.yaml').read_text())
+    topics = content['rosbag2_bagfile_information']['topics_with_message_count']
+    topics.append({**topics[0], 'message_count': 7, 'topic_metadata': {
+        **topics[0]['topic_metadata'], 'name': '/rear/image_raw'}})
+    (bag / 'metadata.yaml').write_text(yaml.safe_dump(content))
+    assert Recording(bag).damage == ('0 of 7 messages of /rear/image_raw can be read',)
+
+
 @pytest.mark.parametrize('text', ['', 'just text', '{rosbag2_bagfile_information: {}}', '\0',
                                   'rosbag2_bagfile_information: {relative_file_paths: 3}'])
 def test_damaged_metadata_cost_nothing(tmp_path: Path, text: str) -> None:
@@ -220,13 +230,16 @@ def test_damaged_metadata_cost_nothing(tmp_path: Path, text: str) -> None:
     assert len(recording.damage) == 1 and recording.damage[0].startswith('metadata.yaml is damage')
 
 
-def test_a_file_that_metadata_do_not_know_is_read_and_told_of(tmp_path: Path) -> None:
+def test_a_file_that_metadata_do_not_name_counts_where_one_is_missing(tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'bag', numbered(2))
-    other = write_bag(tmp_path / 'other', numbered(2, first=2))
-    shutil.copy(storage_file(other), bag)
+    shutil.copy(storage_file(bag), bag / 'other.mcap')
     recording = Recording(bag)
-    assert numbers(recording) == [0, 1, 2, 3]
-    assert recording.damage == ('other.mcap is not in metadata.yaml; it was read all the same',)
+    assert numbers(recording) == [0, 1] and recording.damage == ()
+    (bag / 'bag.mcap').unlink()
+    recording = Recording(bag)
+    assert numbers(recording) == [0, 1]
+    assert recording.damage == (
+        'bag.mcap is missing', 'other.mcap is not in metadata.yaml; it was read all the same')
 
 
 def test_messages_that_cannot_be_deserialised_are_left_out_and_counted(tmp_path: Path) -> None:
@@ -289,13 +302,14 @@ def test_what_is_no_bag_is_named(tmp_path: Path, name: str) -> None:
         Recording(tmp_path / 'c')
 
 
-def test_copies_of_compressed_files_are_removed(
+def test_copies_of_compressed_files_are_shared_and_removed(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('tempfile.tempdir', str(tmp_path))
     bag = write_bag(tmp_path / 'bag', numbered(3), 'mcap', CompressionMode.FILE)
-    recording = Recording(bag)
-    assert len(list(tmp_path.iterdir())) == 2
-    del recording
+    recordings = [Recording(bag), Recording(bag)]
+    assert len(list(tmp_path.iterdir())) == 2  # they share one
+    assert numbers(recordings.pop()) == numbers(recordings[0]) == [0, 1, 2]
+    recordings.clear()
     assert list(tmp_path.iterdir()) == [bag]
 
 

@@ -46,6 +46,7 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize('columns', [
+    "id, name, replace(type, '/msg', '') AS type, serialization_format",  # Crystal
     'id, name, type, serialization_format',  # Dashing
     'id, name, type, serialization_format, offered_qos_profiles',  # Foxy to Humble
 ])
@@ -56,7 +57,7 @@ def test_bags_of_old_distributions_are_read(file: Path, columns: str) -> None:
     recording = Recording(file)
     found = list(recording.messages([IMAGES]))
     assert [item.data for item in found] == [serialized(item) for _, _, item in numbered(12)]
-    assert found[0].fields.encoding == 'rgb8'
+    assert found[0].fields.encoding == 'rgb8' and recording.cameras[0].topic == IMAGES
     assert recording.topic(IMAGES).definition == ''
     assert recording.damage == ()
 
