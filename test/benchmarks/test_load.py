@@ -59,7 +59,7 @@ def good(results: dict[str, Any]) -> dict[str, Any]:
         figures['nodes'][name].update(
             rate=rate, added_ms=added, latency_ms={'p50': 30.0 + added, 'p95': 99.0},
             full=[{'asked_hz': 40.0, 'sent_hz': 39.9}])
-    figures['busy'].update(asked_hz=40.0, sent_hz=39.9, latency_ms={'p50': 60.0})
+    figures['busy'].update(rounds=[{'asked_hz': 40.0, 'sent_hz': 39.9}], latency_ms={'p50': 60.0})
     figures['shared'].update(asked_hz=40.0, sent_hz=39.9,
                              answered=dict.fromkeys(SHARING, 50))
     assert all(demand.holds for demand in demands(figures))
