@@ -118,7 +118,7 @@ class BagFiles:
         except FileNotFoundError:
             self._note(f'{METADATA} is missing: the bag was not closed, or it was lost')
             return there
-        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        except Exception as error:  # what is in it may be anything
             reason = ' '.join(str(error).split())
             self._note(f'{METADATA} is damaged ({type(error).__name__}: {reason})')
             return there
@@ -140,7 +140,11 @@ class BagFiles:
             if copy.damage:
                 self._note(copy.damage)
             file = copy.path
-        return _STORAGES[storage_kind(file)](file)
+        kind = _STORAGES.get(storage_kind(file))
+        if kind is None:
+            raise MediaError(f'{file.name} is no file of a bag: these end in '
+                             f'{", ".join(_STORAGES)}')
+        return kind(file)
 
     def _note(self, text: str) -> None:
         self.damage[text] = None

@@ -243,7 +243,9 @@ class Recording:
             # Those of recorded service calls are not understood; rosbags raises errors of its
             # parser and others.
             with suppress(Exception):
-                types.update(_defined(topic))
+                defined = _defined(topic)
+                get_typestore(Stores.EMPTY).register(defined)
+                types.update(defined)
         if not types:
             return usual
         if not all(topic.type in types for topic in self.topics):

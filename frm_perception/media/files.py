@@ -64,9 +64,15 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     try:
         hidden.mkdir()
         yield hidden / path.name
+        old = hidden / '.old'
         if path.exists():
-            os.replace(path, hidden / 'old')
-        os.replace(hidden / path.name, path)
+            os.replace(path, old)
+        try:
+            os.replace(hidden / path.name, path)
+        except BaseException:
+            if old.exists():
+                os.replace(old, path)
+            raise
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
 

@@ -221,7 +221,10 @@ def test_a_topic_that_is_only_in_the_missing_file_is_missed(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize('text', ['', 'just text', '{rosbag2_bagfile_information: {}}', '\0',
-                                  'rosbag2_bagfile_information: {relative_file_paths: 3}'])
+                                  'rosbag2_bagfile_information: {relative_file_paths: 3}',
+                                  'rosbag2_bagfile_information: {relative_file_paths: [a.txt], '
+                                  'topics_with_message_count: [{message_count: .inf, '
+                                  'topic_metadata: {name: a}}]}'])
 def test_damaged_metadata_cost_nothing(tmp_path: Path, text: str) -> None:
     bag = write_bag(tmp_path / 'bag', numbered(3))
     (bag / 'metadata.yaml').write_text(text)
@@ -290,7 +293,8 @@ def test_a_bag_that_was_cut_short_is_read_as_far_as_it_goes(
     assert len(recording.damage) > 1  # and why
 
 
-@pytest.mark.parametrize('name', ['a.bag', 'a.mcap', 'a.db3', 'a.mcap.zstd', 'b/metadata.yaml'])
+@pytest.mark.parametrize('name', ['a.bag', 'a.mcap', 'a.db3', 'a.mcap.zstd', 'a.txt',
+                                  'b/metadata.yaml'])
 def test_what_is_no_bag_is_named(tmp_path: Path, name: str) -> None:
     file = tmp_path / name
     file.parent.mkdir(exist_ok=True)

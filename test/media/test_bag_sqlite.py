@@ -95,6 +95,14 @@ def test_rows_that_make_no_sense_cost_no_others(file: Path) -> None:
         '9 of 12 messages of /front/image_raw can be read')
 
 
+@pytest.mark.parametrize('text', ['nonsense (', 'int32 class', 'my_msgs/Unknown a', '0'])
+def test_images_are_read_without_their_definition(file: Path, text: str) -> None:
+    change(file, f"UPDATE message_definitions SET encoded_message_definition = '{text}', "
+                 "topic_type = 'my_msgs/msg/Other'")
+    recording = Recording(file)
+    assert len(list(recording.messages([IMAGES]))) == 12 and recording.damage == ()
+
+
 def test_a_damaged_topic_costs_no_other(file: Path) -> None:
     change(file, "INSERT INTO topics SELECT 9, X'ff', type, serialization_format, "
                  'offered_qos_profiles, type_description_hash FROM topics')

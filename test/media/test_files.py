@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 
 from frm_perception.media.files import replacing
+from frm_perception.media.files import replacing_folder
 from frm_perception.media.files import write_image
 from frm_perception.media.files import write_json
 from frm_perception.media.frames import read_image
@@ -47,6 +48,34 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(
         raise error
     assert file.read_text() == 'old'
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_the_old_folder_stays_until_the_new_one_is_complete(tmp_path: Path) -> None:
+    folder = tmp_path / 'deep' / 'old'
+    for content in ('old', 'new'):
+        with replacing_folder(folder) as partial:
+            assert partial.name == 'old'
+            partial.mkdir()
+            (partial / f'{content}.txt').write_text(content)
+            if content == 'new':
+                assert (folder / 'old.txt').exists()
+    assert [file.name for file in folder.iterdir()] == ['new.txt']
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize('forgotten', [False, True])
+def test_a_failure_leaves_the_old_folder_and_nothing_else(
+        tmp_path: Path, forgotten: bool) -> None:
+    folder = tmp_path / 'a'
+    folder.mkdir()
+    (folder / 'old.txt').write_text('old')
+    with pytest.raises(FileNotFoundError if forgotten else KeyboardInterrupt), \
+            replacing_folder(folder) as partial:
+        if not forgotten:
+            partial.mkdir()
+            raise KeyboardInterrupt
+    assert (folder / 'old.txt').read_text() == 'old'
+    assert list(tmp_path.iterdir()) == [folder]
 
 
 def test_labels_survive_as_png(tmp_path: Path) -> None:
