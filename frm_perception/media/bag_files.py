@@ -19,6 +19,7 @@ import shutil
 import tempfile
 import weakref
 from collections import Counter
+from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -37,7 +38,7 @@ from frm_perception.media.bag_storage import storage_files
 from frm_perception.media.bag_storage import storage_kind
 from frm_perception.media.files import MediaError
 
-_STORAGES: Mapping[str, type[BagStorage]] = {
+_STORAGES: Mapping[str, Callable[[Path], BagStorage]] = {
     '.bag': Ros1Storage, '.mcap': McapStorage, '.db3': SqliteStorage}
 
 

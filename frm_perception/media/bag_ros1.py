@@ -21,6 +21,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rosbags.interfaces import ConnectionExtRosbag1
+from rosbags.interfaces import ConnectionExtRosbag2
 from rosbags.rosbag1 import Reader
 from rosbags.typesys import Stores
 from rosbags.typesys import get_types_from_msg
@@ -53,7 +55,7 @@ class Ros1Storage(BagStorage):
                 for item in reader.connections:
                     self._register(item.msgdef.data, item.msgtype)
                     self.topics.append(RecordedTopic(
-                        item.topic, item.msgtype, item.msgcount, bool(item.ext.latching),
+                        item.topic, item.msgtype, item.msgcount, _is_latched(item.ext),
                         self._store.generate_msgdef(item.msgtype, ros_version=2)[0]))
                 if reader.message_count:
                     self.begin_ns, self.end_ns = reader.start_time, reader.end_time - 1
@@ -83,6 +85,10 @@ class Ros1Storage(BagStorage):
             types[name] = known if same or name in _OF_ROS_2 else found
         self._store.register({name: found for name, found in types.items()
                               if name not in self._store.fielddefs})
+
+
+def _is_latched(ext: ConnectionExtRosbag1 | ConnectionExtRosbag2) -> bool:
+    return isinstance(ext, ConnectionExtRosbag1) and bool(ext.latching)
 
 
 def _kinds(definition: Any) -> list[Any]:

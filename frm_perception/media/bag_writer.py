@@ -28,6 +28,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -66,7 +67,7 @@ _CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 _STRING = 'std_msgs/msg/String'
 
 # In version 9 the QoS profiles have a form that Humble cannot read; Jazzy reads both.
-_VERSION = 8
+_VERSION: Literal[8] = 8
 _JPEG_QUALITY = 95
 _NAME = re.compile(r'/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
 _FOREVER = QosTime(9223372036, 854775807)

@@ -26,6 +26,7 @@ import numpy as np
 import pytest
 import yaml
 from hypothesis import given
+from hypothesis import settings
 from hypothesis import strategies as st
 from mcap.reader import make_reader
 from mcap_ros2.decoder import DecoderFactory
@@ -163,6 +164,7 @@ def test_the_metadata_are_such_as_humble_and_jazzy_read(tmp_path: Path, storage:
                       for name, kind in TOPICS.items()}
 
 
+@settings(max_examples=15)
 @given(height=st.integers(1, 40), width=st.integers(1, 40), stamp=st.integers(1, 2**31 * 10**9),
        storage=st.sampled_from(['sqlite3', 'mcap']), seed=st.integers(0, 99))
 def test_pixels_labels_and_stamps_are_read_back_as_they_were(
