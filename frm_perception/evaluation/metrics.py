@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from collections.abc import Sequence
 
 import cv2
@@ -123,6 +124,19 @@ class BinaryIoU:
         return self.intersection / self.union if self.union else float('nan')
 
 
+def count_values(image: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """
+    Return (256,) counts of the pixels with each value.
+
+    :param image: (H, W) uint8.
+    """
+    counts = np.zeros(256, np.int64)
+    for rows in _blocks(image.shape):
+        block = np.ascontiguousarray(image[rows])
+        counts += cv2.calcHist([block], [0], None, [256], [0, 256]).ravel().astype(np.int64)
+    return counts
+
+
 def count_pairs(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.int64]:
     """
     Return (256, 256) counts of the pixels that have one value in an image and one in another.
@@ -134,11 +148,18 @@ def count_pairs(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[
     if first.shape != second.shape:
         raise ValueError(f'labels of {second.shape} pixels cannot be compared with {first.shape}')
     counts = np.zeros((256, 256), np.int64)
-    rows = max(_EXACT // max(first.shape[1], 1), 1)
-    for top in range(0, first.size and first.shape[0], rows):
-        block = [np.ascontiguousarray(image[top:top + rows]) for image in (first, second)]
+    for rows in _blocks(first.shape):
+        block = [np.ascontiguousarray(image[rows]) for image in (first, second)]
         counts += cv2.calcHist(block, [0, 1], None, [256, 256], [0, 256, 0, 256]).astype(np.int64)
     return counts
+
+
+def _blocks(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Yield rows of an image in blocks that OpenCV can count; none of an empty image."""
+    height, width = shape
+    rows = max(_EXACT // max(width, 1), 1)
+    for top in range(0, height if width else 0, rows):
+        yield slice(top, top + rows)
 
 
 def ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:

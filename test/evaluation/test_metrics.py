@@ -20,6 +20,8 @@ from hypothesis import strategies as st
 
 from frm_perception.evaluation.metrics import BinaryIoU
 from frm_perception.evaluation.metrics import ConfusionMatrix
+from frm_perception.evaluation.metrics import count_pairs
+from frm_perception.evaluation.metrics import count_values
 
 IGNORE = 255
 
@@ -80,3 +82,19 @@ def test_different_sizes_are_refused() -> None:
         ConfusionMatrix(['sky']).update(np.zeros((2, 2), np.uint8), np.zeros((2, 3), np.uint8))
     with pytest.raises(ValueError, match='cannot be compared'):
         BinaryIoU().update(np.zeros((2, 2), bool), np.zeros((2, 3), bool))
+
+
+@given(st.integers(0, 9), st.integers(0, 9), st.integers(0, 2**32 - 1))
+def test_pairs_are_counted_of_images_of_any_size_and_layout(
+        height: int, width: int, seed: int) -> None:
+    images = np.random.default_rng(seed).integers(0, 256, (width, height, 2)).astype(np.uint8)
+    first, second = images[..., 0].T, images[..., 1].T
+    expected = np.zeros((256, 256), np.int64)
+    np.add.at(expected, (first, second), 1)
+    assert np.array_equal(count_pairs(first, second), expected)
+    assert np.array_equal(count_values(first), expected.sum(axis=1))
+
+
+def test_more_pixels_than_single_precision_can_count_are_counted() -> None:
+    image = np.zeros((2**13, 2**12 + 1), np.uint8)
+    assert count_pairs(image, image)[0, 0] == count_values(image)[0] == image.size
