@@ -41,7 +41,7 @@ from frm_perception.runtime.geometry import View
 from frm_perception.runtime.kernels.choice import load_kernels
 from frm_perception.runtime.kernels.contract import Kernels
 from frm_perception.runtime.kernels.sampling import sampling
-from frm_perception.runtime.manifest import BundleError
+from frm_perception.runtime.manifest_check import check_against_manifest
 from frm_perception.runtime.pictures import REDUCTIONS
 from frm_perception.runtime.pictures import PictureHeader
 from frm_perception.runtime.pictures import decode_picture
@@ -206,7 +206,7 @@ class Segmenter:
             EngineOptions(provider, precision, require_provider, threads, size, bundle.network,
                           cache))
         cv2.setNumThreads(engine.threads)
-        _check_against_manifest(engine, bundle, precision, size)
+        check_against_manifest(engine, bundle, precision, size)
         batch = choose_batch(engine, max_batch, waiting)
         info = SegmenterInfo(
             bundle=bundle.name, network=bundle.network, backbone=bundle.backbone, resolution=size,
@@ -386,21 +386,3 @@ def _in_place(pixels: NDArray[np.uint8], geometry: Geometry, outside: int) -> ND
     whole = np.full(geometry.image, outside, np.uint8)
     whole[geometry.view.slices] = pixels
     return whole
-
-
-def _check_against_manifest(engine: Engine, bundle: Bundle, precision: str,
-                            size: tuple[int, int]) -> None:
-    """Refuse a model whose tensors are not those that the manifest describes."""
-    stride = bundle.output.stride
-    classes = len(bundle.label_space.classes)
-    checks = (
-        ('input name', bundle.input.name, engine.input.name),
-        ('output name', bundle.output.name, engine.output.name),
-        (f'output shape for an input of {size}', (1, classes, *(side // stride for side in size)),
-         engine.first_shape))
-    for what, expected, found in checks:
-        if expected != found:
-            raise BundleError(
-                f'{bundle.folder / bundle.entry(precision).file} does not fit its manifest: '
-                f'{what} is {found}, the manifest says {expected}. Copy the bundle again, or '
-                f'export it again.')
