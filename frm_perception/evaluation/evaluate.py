@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from frm_perception.evaluation.comparison import Comparison
 from frm_perception.evaluation.record import markdown_table
+from frm_perception.evaluation.record import percent
 from frm_perception.evaluation.record import percentiles
 from frm_perception.evaluation.record import provenance
 from frm_perception.evaluation.segmentation_score import SegmentationScore
@@ -90,28 +91,35 @@ def report(results: Mapping[str, Any]) -> str:
     if 'iou' in results:
         lines += [_class_table(results), '']
     lines += [markdown_table([('drivable area', '%'), *(
-        (name, _percent(results[f'drivable_{key}'])) for name, key in (
+        (name, percent(results[f'drivable_{key}'])) for name, key in (
             ('IoU', 'iou'), ('precision', 'precision'), ('recall', 'recall'),
             ('boundary IoU', 'boundary_iou')))]), '']
     lines += [_latency_table(results['milliseconds']), '']
-    lines.append(f'Calibration error (ECE) {_percent(results["calibration"]["ece"])} %.')
+    lines.append(f'Calibration error (ECE) {percent(results["calibration"]["ece"])} %.')
     if results['worst_drivable']:
         worst = results['worst_drivable'][0]
-        lines.append(f'Least drivable IoU: {_percent(worst["drivable_iou"])} % in '
+        lines.append(f'Least drivable IoU: {percent(worst["drivable_iou"])} % in '
                      f'{worst["image"]}.')
-    lines += [f'Left out, as the {other} {verb} not have them: {", ".join(names)}.'
-              for other, verb, names in (
-                  ('data', 'do', results['compared']['only_in_model']),
-                  ('model', 'does', results['compared']['only_in_data'])) if names]
-    return '\n'.join(lines)
+    return '\n'.join([*lines, *left_out(results['compared'])])
+
+
+def left_out(compared: Mapping[str, Sequence[str]]) -> list[str]:
+    """
+    Return in words which classes could not be compared.
+
+    :param compared: as in :func:`origin`.
+    """
+    return [f'Left out, as the {other} {verb} not have them: {", ".join(names)}.'
+            for other, verb, names in (('data', 'do', compared['only_in_model']),
+                                       ('model', 'does', compared['only_in_data'])) if names]
 
 
 def _class_table(results: Mapping[str, Any]) -> str:
     rows = [('class', 'IoU, %', 'boundary IoU, %')]
-    rows += [(name, _percent(iou), _percent(results['boundary_iou'][name]))
+    rows += [(name, percent(iou), percent(results['boundary_iou'][name]))
              for name, iou in results['iou'].items()]
-    rows += [('mean', _percent(results['mean_iou']), _percent(results['mean_boundary_iou'])),
-             ('pixel accuracy', _percent(results['pixel_accuracy']), '')]
+    rows += [('mean', percent(results['mean_iou']), percent(results['mean_boundary_iou'])),
+             ('pixel accuracy', percent(results['pixel_accuracy']), '')]
     return markdown_table(rows)
 
 
@@ -120,7 +128,3 @@ def _latency_table(milliseconds: Mapping[str, Mapping[str, float]]) -> str:
     return markdown_table([('latency, ms', *names), *(
         (stage, *(f'{figures[name]:.1f}' for name in names))
         for stage, figures in milliseconds.items())])
-
-
-def _percent(value: float | None) -> str:
-    return '-' if value is None else f'{100 * value:.1f}'

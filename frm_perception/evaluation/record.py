@@ -50,6 +50,11 @@ def percentiles(values: Sequence[float]) -> dict[str, float]:
     return {'p50': float(p50), 'p95': float(p95), 'p99': float(p99), 'max': float(max(values))}
 
 
+def percent(share: float | None) -> str:
+    """Return a share of 0..1 in percent with one decimal; a dash where it is not known."""
+    return '-' if share is None else f'{100 * share:.1f}'
+
+
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
     """Return rows, the first of them headings, as Markdown that is readable on a terminal."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

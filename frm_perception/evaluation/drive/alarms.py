@@ -15,10 +15,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
+
+from frm_perception.evaluation.drive.frame_record import FrameRecord
 
 ALARMS = ('one_class', 'frozen')
 """Their names, in the order in which a record lists them."""
@@ -58,6 +63,40 @@ class FrozenImages:
                 and _difference(before, grey) <= FROZEN_DIFFERENCE)
         self._same = self._same + 1 if same else 1
         return self._same >= FROZEN_FRAMES
+
+
+@dataclass(frozen=True)
+class AlarmSpan:
+    """
+    Frames of one camera in succession that have the same alarm.
+
+    :param begin_ns: stamp of the first of them; ``end_ns`` is the last one's.
+    :param frames: how many there are.
+    """
+
+    kind: str
+    bag: str
+    camera: str
+    begin_ns: int
+    end_ns: int
+    frames: int
+
+
+def alarm_spans(records: Sequence[FrameRecord]) -> list[AlarmSpan]:
+    """
+    Return the alarms of one camera's records, by kind and in the order of the frames.
+
+    :param records: those of one camera of one bag, in their order.
+    """
+    return [span for kind in ALARMS for span in _spans(kind, records)]
+
+
+def _spans(kind: str, records: Sequence[FrameRecord]) -> Iterator[AlarmSpan]:
+    for raised, group in groupby(records, lambda record: kind in record.alarms):
+        frames = list(group)
+        if raised:
+            yield AlarmSpan(kind, frames[0].bag, frames[0].camera, frames[0].stamp_ns,
+                            frames[-1].stamp_ns, len(frames))
 
 
 def _difference(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:

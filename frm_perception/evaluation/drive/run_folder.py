@@ -15,9 +15,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import shutil
+from collections.abc import Iterator
 from collections.abc import Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -27,6 +31,9 @@ from frm_perception.media.files import write_json
 
 FORMAT = 1
 """Version of ``report.json``; a reader refuses others."""
+
+_LOCK = '.lock'
+_OURS = ('frames', 'overlays', 'report.json', 'report.html', 'report.md')
 
 
 class RunFolderError(ValueError):
@@ -108,6 +115,38 @@ class RunFolder:
         if file.exists():
             os.truncate(file, sum(len(line) + 1 for line in _whole_lines(file)))
         return found
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """
+        Make the folder if need be, and keep other processes from writing there meanwhile.
+
+        :raises RunFolderError: another process does so already, or other files are there.
+        :raises OSError: it cannot be made.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        strangers = sorted(file.name for file in self.path.iterdir()
+                           if file.name not in _OURS and not file.name.startswith('.'))
+        if strangers and not self.report_file.exists():
+            raise RunFolderError(f'{self.path} is not the folder of a run, but holds '
+                                 f'{strangers[0]}; choose another')
+        with (self.path / _LOCK).open('w') as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RunFolderError(f'another process writes to {self.path}') from error
+            yield
+
+    def clear(self) -> None:
+        """
+        Remove what earlier runs wrote, and nothing else.
+
+        :raises OSError: something cannot be removed.
+        """
+        self.report_file.unlink(missing_ok=True)
+        for folder in (self.path / 'frames', self.path / 'overlays'):
+            if folder.exists():
+                shutil.rmtree(folder)
 
     def write_report(self, report: Mapping[str, Any]) -> None:
         """

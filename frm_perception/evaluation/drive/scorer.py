@@ -35,6 +35,7 @@ from frm_perception.evaluation.drive.frame_record import FrameRecord
 from frm_perception.evaluation.drive.stability import Stability
 from frm_perception.evaluation.metrics import ConfusionMatrix
 from frm_perception.evaluation.metrics import count_pairs
+from frm_perception.evaluation.metrics import count_values
 from frm_perception.labels import IGNORE
 
 MEMORY = FROZEN_FRAMES - 1
@@ -117,7 +118,7 @@ class Scorer:
         """
         labels = found.labels
         pairs = None if frame.truth is None else count_pairs(frame.truth, labels)
-        pixels = _histogram(labels) if pairs is None else pairs.sum(axis=0)
+        pixels = count_values(labels) if pairs is None else pairs.sum(axis=0)
         class_pixels = tuple(pixels[:self._classes].tolist())
         raised = {'one_class': shows_one_class(class_pixels, int(pixels[IGNORE])),
                   'frozen': self._frozen.update(frame.grey)}
@@ -189,12 +190,8 @@ def drivable_digest(mask: NDArray[np.uint8]) -> str:
 
 def _digest(image: NDArray[np.uint8], data: NDArray[np.uint8]) -> str:
     digest = hashlib.blake2b(repr(image.shape).encode(), digest_size=_DIGEST_BYTES)
-    digest.update(data)
+    digest.update(data.data)
     return digest.hexdigest()
-
-
-def _histogram(labels: NDArray[np.uint8]) -> NDArray[np.int64]:
-    return count_pairs(labels, labels).diagonal()
 
 
 def _mean(confidence: NDArray[np.uint8]) -> float | None:

@@ -26,6 +26,9 @@ from frm_perception.labels import IGNORE
 FLOW_SIDE = 320
 """Longer side, in pixels, of the images between which the motion is sought."""
 
+LEAST_SIDE = 64
+"""The shorter side at least; in smaller images OpenCV's flow is not numbers, or crashes."""
+
 ROUND_TRIP = 1.0
 """Pixels of :data:`FLOW_SIDE` that forth and back may differ where the motion is believed."""
 
@@ -69,7 +72,8 @@ class Stability:
     """
 
     def __init__(self) -> None:
-        self._flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._flow = cv2.DISOpticalFlow_create(  # type: ignore[attr-defined]
+            cv2.DISOPTICAL_FLOW_PRESET_FAST)
         self._before: _Seen | None = None
 
     def update(self, grey: NDArray[np.uint8], labels: NDArray[np.uint8], stamp_ns: int
@@ -80,13 +84,14 @@ class Stability:
         :param grey: (h, w) uint8, :func:`small_grey` of the image.
         :param labels: (H, W) uint8 class ids of the image, of any size.
         :return: 0..1; None for the first frame, after a gap of more than :data:`LONGEST_GAP_NS`,
-            where time runs backwards or the size changes, and where the motion of less than
+            where time runs backwards or the size changes, for images more than five times as
+            wide as high or the other way round, and where the motion of less than
             :data:`LEAST_SHARE` of the pixels is known.
         """
         small = cv2.resize(labels, grey.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
-        now = _Seen(grey, np.asarray(small, np.uint8), stamp_ns)
+        now = _Seen(np.ascontiguousarray(grey), np.asarray(small, np.uint8), stamp_ns)
         before, self._before = self._before, now
-        if (before is None or before.grey.shape != grey.shape
+        if (before is None or before.grey.shape != grey.shape or min(grey.shape) < LEAST_SIDE
                 or not 0 < stamp_ns - before.stamp_ns <= LONGEST_GAP_NS):
             return None
         warped = self._warped(before, now)
@@ -100,10 +105,10 @@ class Stability:
         back = self._flow.calc(now.grey, before.grey, None)
         forth = self._flow.calc(before.grey, now.grey, None)
         rows, columns = now.grey.shape
-        place = back + np.dstack(np.meshgrid(
-            np.arange(columns, dtype=np.float32), np.arange(rows, dtype=np.float32)))
-        returned = cv2.remap(forth, place, None, cv2.INTER_LINEAR)
+        x = np.arange(columns, dtype=np.float32) + back[..., 0]
+        y = np.arange(rows, dtype=np.float32)[:, None] + back[..., 1]
+        returned = np.asarray(cv2.remap(forth, x, y, cv2.INTER_LINEAR))
         believed = np.hypot(*np.moveaxis(back + returned, -1, 0)) <= ROUND_TRIP
-        warped = cv2.remap(before.labels, place, None, cv2.INTER_NEAREST,
-                           borderMode=cv2.BORDER_CONSTANT, borderValue=IGNORE)
-        return np.where(believed, warped, np.uint8(IGNORE))
+        warped = cv2.remap(before.labels, x, y, cv2.INTER_NEAREST,
+                           borderMode=cv2.BORDER_CONSTANT, borderValue=(IGNORE,))
+        return np.where(believed, np.asarray(warped, np.uint8), np.uint8(IGNORE))

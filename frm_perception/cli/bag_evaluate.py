@@ -1,0 +1,167 @@
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""``frm bag evaluate``: what a model sees on recorded drives, frame by frame."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+
+from frm_perception.cli.arguments import positive
+from frm_perception.cli.label_arguments import add_label_arguments
+from frm_perception.cli.label_arguments import chosen_comparison
+from frm_perception.cli.model_arguments import add_model_arguments
+from frm_perception.cli.model_arguments import chosen_bundle
+from frm_perception.cli.model_arguments import engine_cache
+from frm_perception.cli.model_arguments import load_segmenter
+
+if TYPE_CHECKING:
+    from frm_perception.evaluation.drive.evaluate_bags import Options
+    from frm_perception.evaluation.drive.run_folder import RunFolder
+    from frm_perception.runtime.bundle import Bundle
+    from frm_perception.runtime.segmenter import Segmenter
+
+DAMAGED = 3
+"""Exit status where everything that could be read was evaluated, but something could not."""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
+    """Add the command's arguments."""
+    parser = subparsers.add_parser(
+        'evaluate', help='measure a model on every frame of recorded drives',
+        description='Labels every image of ROS bags and writes report.json, report.html and '
+                    'report.md: IoU where the bag has true labels, and what needs none. The same '
+                    'command goes on where it was interrupted. Status 0: all is done; 3: all that '
+                    'can be read, but a bag is damaged; 2: the options make no sense; 1: it '
+                    'failed. docs/bags.md defines every figure.')
+    parser.add_argument('bags', type=Path, nargs='+', metavar='BAG',
+                        help='a bag of ROS 2 or ROS 1: its folder, or a .mcap, .db3 or .bag file')
+    parser.add_argument('-o', '--output', type=Path, metavar='RUN',
+                        help="the run's folder (default: out/bags/<name of the first bag>)")
+    parser.add_argument('--restart', action='store_true',
+                        help='forget what an earlier run left in the folder')
+    parser.add_argument('--topic', action='append', default=[], metavar='NAME',
+                        help='image topic; may be given several times (default: all cameras)')
+    parser.add_argument('--labels-topic', metavar='NAME',
+                        help='topic of true labels, with {camera} for the name of the camera '
+                             "(default: {camera}/ground_truth/label where it is there; '' for "
+                             'none)')
+    add_label_arguments(parser)
+    parser.add_argument('--tolerance', type=_milliseconds, default=5.0, metavar='MS',
+                        help='most milliseconds between the stamps of an image and its labels '
+                             '(default: %(default)s)')
+    parser.add_argument('--segment', type=positive, default=10.0, metavar='SECONDS',
+                        help='length of the parts of a drive that have figures of their own '
+                             '(default: %(default)s)')
+    parser.add_argument('--baseline', type=Path, metavar='RUN',
+                        help='also print the difference to this earlier run of the same bags')
+    add_model_arguments(parser)
+    second = parser.add_argument_group(
+        'second model', 'How far another model, or another precision of the same, agrees.')
+    second.add_argument('--second', default='', metavar='FOLDER_OR_NAME',
+                        help='its bundle (default: that of --model)')
+    second.add_argument('--second-precision', default='', metavar='NAME',
+                        help='its precision (default: that of --precision)')
+    # Messages of what commands have in common begin with it.
+    parser.set_defaults(run=run, command='bag evaluate')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate, write and print; return the exit status that the help explains."""
+    from frm_perception.evaluation.drive.drive_report import require_same_bags
+    from frm_perception.evaluation.drive.drive_run import evaluate_drive
+    from frm_perception.evaluation.drive.evaluate_bags import EvaluateBags
+    from frm_perception.evaluation.drive.run_folder import RunFolder
+    from frm_perception.evaluation.drive.run_folder import RunFolderError
+    from frm_perception.runtime.engines import EngineError
+    try:
+        baseline = RunFolder(args.baseline).read_report() if args.baseline else None
+        bundle = chosen_bundle(args)
+        options = _options(args, bundle)
+        segmenter = load_segmenter(bundle, args, engine_cache(args))
+        second = _second(args, bundle)
+        work = EvaluateBags(args.bags, segmenter, second, options)
+        if baseline:
+            require_same_bags(work.bags, baseline)
+        folder = RunFolder(args.output or Path('out/bags') / work.bags[0].name)
+    except (ValueError, EngineError, OSError) as error:
+        return _fail(error, 2)
+    try:
+        with folder.locked():
+            report = evaluate_drive(work, folder, args.restart)
+    except RunFolderError as error:
+        return _fail(error, 2)
+    except (ValueError, EngineError, OSError) as error:
+        return _fail(error, 1)
+    except KeyboardInterrupt:
+        print(f'\nfrm bag evaluate: interrupted; the same command goes on from {folder.path}',
+              file=sys.stderr)
+        return 130
+    return _tell(report, baseline, folder)
+
+
+def _options(args: argparse.Namespace, bundle: Bundle) -> Options:
+    from frm_perception.evaluation.drive.drive_camera import Choice
+    from frm_perception.evaluation.drive.drive_camera import Truth
+    from frm_perception.evaluation.drive.evaluate_bags import Options
+    truth = None
+    if args.label_space or args.drivable_ids:
+        comparison, known, meaning = chosen_comparison(args, bundle.label_space)
+        ids = ' '.join(map(str, (*args.drivable_ids, 'ignored', *args.ignore_ids)))
+        truth = Truth(comparison, known, f'{meaning} {ids}')
+    return Options(Choice(tuple(args.topic), args.labels_topic, truth), args.tolerance,
+                   args.segment)
+
+
+def _second(args: argparse.Namespace, bundle: Bundle) -> Segmenter | None:
+    """Load the second model, on whatever provider computes its precision."""
+    if not args.second and not args.second_precision:
+        return None
+    changed = {'provider': 'auto', 'precision': args.second_precision or args.precision}
+    if args.second:
+        changed |= {'model': args.second, 'backbone': 'auto', 'resolution': 'auto'}
+    chosen = argparse.Namespace(**{**vars(args), **changed})
+    other = chosen_bundle(chosen) if args.second else bundle
+    return load_segmenter(other, chosen, engine_cache(chosen))
+
+
+def _tell(report: dict[str, Any], baseline: dict[str, Any] | None, folder: RunFolder) -> int:
+    """Print the figures, and on stderr what is missing in them; return the exit status."""
+    from frm_perception.evaluation.drive.summary import comparison
+    from frm_perception.evaluation.drive.summary import summary
+    print(summary(report))
+    if baseline:
+        print(f'\n{comparison(report, baseline)}')
+    print(f'\nAll of it is in {folder.path}')
+    damaged = False
+    for bag in report['bags']:
+        for text in (*bag['left_out'], *bag['damage']):
+            print(f'frm bag evaluate: warning: {bag["name"]}: {text}', file=sys.stderr)
+        damaged = damaged or bool(bag['damage'])
+    return DAMAGED if damaged else 0
+
+
+def _milliseconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1e6:
+        raise argparse.ArgumentTypeError(f'{text!r} is not within 0 to 1000000')
+    return value
+
+
+def _fail(error: Exception, status: int) -> int:
+    print(f'frm bag evaluate: {error}', file=sys.stderr)
+    return status
