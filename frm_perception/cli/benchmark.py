@@ -20,6 +20,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from frm_perception.cli import benchmark_bag
 from frm_perception.cli import benchmark_frame
 from frm_perception.cli import benchmark_memory
 from frm_perception.cli.arguments import count
@@ -64,6 +65,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
                                'operators fused, and computed in a better order')
     networks.set_defaults(run=run_networks)
     benchmark_frame.add_parser(kinds)
+    benchmark_bag.add_parser(kinds)
     benchmark_memory.add_parser(kinds)
     ablation = kinds.add_parser(
         'ablation', help='what a part of a network or of the loss is worth, over several seeds',
