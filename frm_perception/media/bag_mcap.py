@@ -154,20 +154,32 @@ class McapStorage(BagStorage):
             if end > self._size or not (Opcode.HEADER <= kind <= Opcode.DATA_END
                                         or kind >= _PRIVATE):
                 break
-            if kind in (Opcode.SCHEMA, Opcode.CHANNEL):
-                self._learn(kind, stream.read(length))
-            elif kind in (Opcode.CHUNK, Opcode.MESSAGE):
+            if kind in (Opcode.CHUNK, Opcode.MESSAGE):
                 lost = not self._add(stream, _Piece(0, offset, None))
-            elif kind == Opcode.MESSAGE_INDEX and lost:
-                # What comes after a chunk also says how many messages it had.
-                index = MessageIndex.read(ReadDataStream(BytesIO(stream.read(length))))
-                self._counts[index.channel_id] += len(index.records)
+            else:
+                self._read_other(kind, stream.read(length), offset, lost)
             offset = end
         if offset + _RECORD.size <= self._size and kind == Opcode.CHUNK:
             self._add(stream, _Piece(0, offset, None, cut=True))
         if offset < self._size:
             self._note(f'{self._file.name}: nothing after byte {offset} of {self._size} makes '
                       f'sense as a whole')
+
+    def _read_other(self, kind: int, content: bytes, offset: int, lost: bool) -> None:
+        """
+        Take in a record that is neither a chunk nor a message.
+
+        :param lost: the chunk before it is damaged; the records after a chunk also say how many
+            messages it had.
+        """
+        try:
+            if kind in (Opcode.SCHEMA, Opcode.CHANNEL):
+                self._learn(kind, content)
+            elif kind == Opcode.MESSAGE_INDEX and lost:
+                index = MessageIndex.read(ReadDataStream(BytesIO(content)))
+                self._counts[index.channel_id] += len(index.records)
+        except Exception as error:
+            self._note_damage('record', offset, error)
 
     def _add(self, stream: BinaryIO, piece: _Piece) -> bool:
         """Look through a piece, add it and count its messages; False if it is damaged."""
@@ -183,7 +195,7 @@ class McapStorage(BagStorage):
                 else:
                     self._learn(kind, content)
         except Exception as error:
-            self._note_damage(piece, error)
+            self._note_damage('chunk', piece.offset, error)
             whole = False
         if times:
             self._pieces.append(piece._replace(begin_ns=min(times)))
@@ -216,7 +228,7 @@ class McapStorage(BagStorage):
                     found.append(StoredMessage(channel.topic, name, recorded_ns,
                                                bytes(content[_MESSAGE.size:])))
         except Exception as error:
-            self._note_damage(piece, error)
+            self._note_damage('chunk', piece.offset, error)
         return found
 
     def _records(self, stream: BinaryIO, piece: _Piece) -> Iterator[tuple[int, memoryview]]:
@@ -245,9 +257,9 @@ class McapStorage(BagStorage):
             elif not piece.cut:
                 raise ValueError('a record in it is cut off')
 
-    def _note_damage(self, piece: _Piece, error: Exception) -> None:
-        self._note(f'{self._file.name}: the chunk at byte {piece.offset} is damaged '
-                  f'({type(error).__name__}: {error})')
+    def _note_damage(self, what: str, offset: int, error: Exception) -> None:
+        self._note(f'{self._file.name}: the {what} at byte {offset} is damaged '
+                   f'({type(error).__name__}: {error})')
 
 
 def _read_summary(stream: BinaryIO) -> Summary | None:

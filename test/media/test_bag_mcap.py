@@ -125,6 +125,28 @@ def test_of_a_file_that_was_cut_short_its_beginning_is_read(
     assert storage.damage or int(share * len(data)) == len(data)
 
 
+@given(places=st.lists(st.floats(0, 1), min_size=1, max_size=20), value=st.integers(0, 255),
+       chunked=st.booleans(), index=st.sampled_from([IndexType.ALL, IndexType.NONE]))
+def test_no_wrong_bytes_do_more_than_cost_messages(
+        tmp_path_factory: pytest.TempPathFactory, places: list[float], value: int, chunked: bool,
+        index: IndexType) -> None:
+    data = bytearray(write(chunked=chunked, index=index))
+    for place in places:
+        # Most of the bytes are pixels; those near the ends say what is where.
+        data[int(place ** 4 * (len(data) - 1))] = value
+        data[-1 - int(place ** 4 * (len(data) - 1))] = value
+    file = tmp_path_factory.mktemp('wrong') / 'a.mcap'
+    file.write_bytes(data)
+    try:
+        storage, found = read(file)
+    except MediaError:
+        return
+    assert len(found) <= 30
+    if chunked:
+        # Their checksums would have told.
+        assert {message.data for message in found} <= set(SENT)
+
+
 def test_messages_that_are_not_of_ros_2_are_left_out(tmp_path: Path) -> None:
     (tmp_path / 'a.mcap').write_bytes(write(encoding='json'))
     storage, found = read(tmp_path / 'a.mcap')
