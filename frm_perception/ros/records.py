@@ -106,7 +106,7 @@ class CameraRecord:
     one_class: str = ''
     one_class_frames: int = 0
     _reports: deque[tuple[float, int, int]] = field(
-        default_factory=lambda: deque([(time.monotonic(), 0, 0)], maxlen=_RATE_REPORTS))
+        default_factory=lambda: deque(maxlen=_RATE_REPORTS))
 
     def __post_init__(self) -> None:
         self.rates(self.reported)

@@ -45,11 +45,11 @@ def test_answers_of_one_class_after_another_are_counted_anew() -> None:
 
 
 def test_rates_are_of_the_frames_since_the_record_began() -> None:
-    record = CameraRecord(reported=FrameCounts(received=100, answered=50))
-    rate_in, rate_out = record.rates(FrameCounts(received=104, answered=52))
+    record = CameraRecord(reported=FrameCounts(received=100, answered=90))
+    rate_in, rate_out = record.rates(FrameCounts(received=104, answered=92))
     assert rate_in == pytest.approx(2 * rate_out) and rate_out > 0
     for _ in range(10):
-        rates = record.rates(FrameCounts(received=104, answered=52))
+        rates = record.rates(FrameCounts(received=104, answered=92))
     assert rates == (0.0, 0.0)
 
 
