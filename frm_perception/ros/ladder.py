@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -50,7 +51,8 @@ class Rung(NamedTuple):
         return f'{self.resolution[0]}x{self.resolution[1]} {self.precision}'
 
 
-def ladder(top: Rung, accepts: InputSpec, offered: Sequence[str], provider: str) -> list[Rung]:
+def ladder(top: Rung, accepts: InputSpec, offered: Sequence[str], provider: str,
+           failed: Collection[Rung] = (), serving: str = '') -> list[Rung]:
     """
     Return the rungs from what was asked for down to the floor.
 
@@ -61,15 +63,20 @@ def ladder(top: Rung, accepts: InputSpec, offered: Sequence[str], provider: str)
     :param accepts: the sizes that the network takes.
     :param offered: precisions of the model.
     :param provider: what computes it.
+    :param failed: what could not be built, and is left out; with the resolution that was asked
+        for, its precision is left out altogether.
+    :param serving: a precision that works, as frames are answered in it now: its other rungs stay.
     """
+    without = {rung.precision for rung in failed if rung.resolution == top.resolution} - {serving}
     chain = _FASTER.get(provider, ())
     faster = chain[chain.index(top.precision) + 1:] if top.precision in chain else ()
     rungs = [top, *(Rung(top.resolution, precision) for precision in faster
-                    if precision in offered and why_not(provider, precision) is None)]
+                    if precision in offered and precision not in without
+                    and why_not(provider, precision) is None)]
     for eighths in _SHARES:
         height, width = (side * eighths // 8 // accepts.multiple_of * accepts.multiple_of
                          for side in top.resolution)
         rung = Rung((height, width), rungs[-1].precision)
         if accepts.fits(rung.resolution) and rung.pixels < rungs[-1].pixels:
             rungs.append(rung)
-    return rungs
+    return [rung for rung in rungs if rung not in failed]

@@ -251,12 +251,9 @@ class LiveEngine:
 
     def _rungs(self) -> list[Rung]:
         """Return the ladder below what was asked for, without what has failed."""
-        top, bundle = self._top(), self._succession.serving.bundle
-        failed = {rung.precision for rung in self._failed_rungs
-                  if rung.resolution == top.resolution}
-        offered = [name for name in bundle.precisions if name not in failed]
-        return [rung for rung in ladder(top, bundle.input, offered, self.info.provider)
-                if rung not in self._failed_rungs]
+        bundle = self._succession.serving.bundle
+        return ladder(self._top(), bundle.input, list(bundle.precisions), self.info.provider,
+                      self._failed_rungs, self.runs.precision)
 
     def _top(self) -> Rung:
         bundle = self._succession.serving.bundle

@@ -57,6 +57,30 @@ def test_a_model_of_one_size_and_precision_has_nothing_to_fall_back_on() -> None
     assert texts(ladder(Rung(FREE.default, 'fp32'), FIXED, ('fp32',), 'cpu')) == ['384x640 fp32']
 
 
+@given(data=st.data(), provider=st.sampled_from(['cpu', 'tensorrt']))
+def test_what_answers_stays_whatever_else_cannot_be_built(
+        data: st.DataObject, provider: str) -> None:
+    every = ('fp32', 'fp16', 'int8', 'int8-tensorrt')
+    here, failed = Rung((384, 640), 'fp32'), set()
+    for _ in range(6):
+        rungs = ladder(Rung((384, 640), 'fp32'), FREE, every, provider, failed, here.precision)
+        assert here in rungs and not failed & set(rungs)
+        wish = data.draw(st.sampled_from(rungs))
+        if wish != here and data.draw(st.booleans()):
+            failed.add(wish)
+        else:
+            here = wish
+
+
+def test_a_precision_that_fails_leaves_the_smaller_inputs_to_the_one_before_it() -> None:
+    top, failed = Rung((384, 640), 'fp32'), {Rung((384, 640), 'int8')}
+    precisions = tuple(SHIPPED.precisions)
+    assert texts(ladder(top, FREE, precisions, 'cpu', failed, 'fp32'))[:2] == [
+        '384x640 fp32', '320x544 fp32']
+    assert texts(ladder(top, FREE, precisions, 'cpu', failed, 'int8'))[:2] == [
+        '384x640 fp32', '320x544 int8']
+
+
 @given(height=st.integers(2, 34), width=st.integers(2, 64), multiple=st.sampled_from([16, 32, 64]),
        precisions=st.sets(st.sampled_from(['int8', 'fp16', 'bf16'])))
 def test_every_rung_fits_and_is_between_what_was_asked_for_and_half_its_sides(
