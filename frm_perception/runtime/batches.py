@@ -72,11 +72,15 @@ def choose_batch(engine: Engine, asked: int, waiting: int) -> BatchChoice:
         return ONE_BY_ONE
     if not engine.takes_batches:
         return BatchChoice(1, 'no batches: this engine takes one image at a time')
-    images = np.random.default_rng(0).integers(0, 128, engine.buffer(most).shape, np.uint8)
-    problem = _problem(engine, images)
-    if problem is not None:
-        return BatchChoice(1, f'no batches: {problem}')
-    one, batch = _durations(engine, images)
+    images = np.random.default_rng(0).integers(0, 256, engine.buffer(most).shape, np.uint8)
+    try:
+        problem = _problem(engine, images)
+        if problem is not None:
+            return BatchChoice(1, f'no batches: {problem}')
+        one, batch = _durations(engine, images)
+    except EngineError as error:
+        return BatchChoice(
+            1, f'no batches: the engine failed on the random images that measure them: {error}')
     pays = batch <= one * (most + 1) / 2
     measured = (f'{most} images take {batch:.1f} ms in one inference, and one takes {one:.1f} ms: '
                 f'a batch {"pays" if pays else "does not pay"}')

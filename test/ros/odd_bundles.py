@@ -55,14 +55,15 @@ def _write_large(models: Path, data: bytes) -> Path:
 
 
 def fragile_model(slow: int = 0) -> bytes:
-    """Return the tiny or slow network with a look-up that fails for a value above 199."""
+    """Return the tiny or slow network with a look-up that fails for an image brighter than 199."""
     model = onnx.load_from_string(slow_model(slow))
     output = model.graph.node[-1].output
     output[0] = 'sums'
     model.graph.initializer.append(
         onnx.numpy_helper.from_array(np.zeros(200, np.float32), 'table'))
     model.graph.node.extend([
-        onnx.helper.make_node('ReduceMax', ['planes'], ['brightest'], keepdims=0),
+        onnx.helper.make_node('ReduceMean', ['planes'], ['means'], axes=[1, 2, 3], keepdims=0),
+        onnx.helper.make_node('ReduceMax', ['means'], ['brightest'], keepdims=0),
         onnx.helper.make_node('Cast', ['brightest'], ['index'], to=onnx.TensorProto.INT64),
         onnx.helper.make_node('Gather', ['table', 'index'], ['nothing']),
         onnx.helper.make_node('Add', ['sums', 'nothing'], ['logits'])])

@@ -123,6 +123,7 @@ def test_what_is_wrong_with_a_frame_does_not_touch_the_others_of_its_batch(
                        'left/image_raw/compressed': RELIABLE}
     ) as node, Diagnostics(probe, node) as diagnostics, ExitStack() as held:
         assert node.change_state('configure') and node.change_state('activate')
+        assert diagnostics.status_where('engine', state='active')[1]['batch'] == '3'
         cameras = [held.enter_context(node.camera(
             name, qos=DEEP, compressed=name == 'left')).connected() for name in NAMES]
 

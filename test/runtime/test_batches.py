@@ -70,6 +70,15 @@ class RaisingEngine(SleepyEngine):
         return super().infer(batch)
 
 
+class ParticularEngine(SleepyEngine):
+    """Fails for images that are not black, as a graph with a look-up may."""
+
+    def infer(self, batch: NDArray[np.uint8]) -> NDArray[Any]:
+        if batch.any():
+            raise EngineError('index out of range')
+        return super().infer(batch)
+
+
 class MixingEngine(SleepyEngine):
     """Answers with the mean over all images of a batch."""
 
@@ -118,6 +127,7 @@ def test_an_engine_of_one_image_is_left_alone_and_says_so() -> None:
 
 @pytest.mark.parametrize(('engine', 'reason'), [
     (RaisingEngine(0.0, 0.0), 'cannot reshape'),
+    (ParticularEngine(0.0, 0.0), 'failed on the random images that measure them: index out of'),
     (MixingEngine(0.0, 0.0), 'something else than one by one')])
 def test_a_model_that_does_not_keep_to_its_free_batch_axis_gets_no_batches_even_if_asked_for(
         engine: Any, reason: str) -> None:
