@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+from rclpy.logging import get_logger
 from rclpy.node import Node
 
 from frm_perception.ros.loading import load_segmenter
@@ -33,9 +34,13 @@ def build_only(name: str) -> int:
     It has no lifecycle: whoever manages the node's does not find this one.
 
     :return: 0 if the engine is in the cache (or none is needed), 1 if it is not, 2 where a
-        parameter cannot be used.
+        parameter or the command line cannot be used.
     """
-    node = Node(name)
+    try:
+        node = Node(name)
+    except Exception as error:  # those of rclpy, for names and types, have no common base
+        get_logger(name).fatal(f'the node cannot be created: {error}')
+        return 2
     logger = node.get_logger()
     try:
         declare_parameters(node)
@@ -49,7 +54,7 @@ def build_only(name: str) -> int:
     except ParameterError as error:
         logger.fatal(str(error))
         return 2
-    except (ValueError, EngineError, FileNotFoundError) as error:
+    except (ValueError, EngineError, OSError) as error:
         logger.fatal(f'the engine was not built: {error}')
         return 1
     finally:

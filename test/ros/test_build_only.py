@@ -49,13 +49,23 @@ def test_an_engine_is_built_once_and_the_process_ends(models: Path, tmp_path: Pa
 @pytest.mark.parametrize(('name', 'value', 'status', 'complaint'), [
     ('provider', 'gpu', 2, 'parameter provider cannot be'),
     ('backbone', 'none_such', 1, 'the engine was not built: no bundle in'),
+    ('model_dir', 'x' * 300, 1, 'the engine was not built: '),
 ])
 def test_a_failure_is_an_exit_status_with_a_reason(
         models: Path, tmp_path: Path, name: str, value: str, status: int, complaint: str) -> None:
     found, said = _build(models, tmp_path / 'engines', **{name: value})
     assert found == status, said
-    assert complaint in said
+    assert complaint in said and 'Traceback' not in said
     assert not (tmp_path / 'engines').exists()
+
+
+def test_a_name_that_cannot_be_is_an_exit_status_with_a_reason() -> None:
+    done = subprocess.run(
+        [sys.executable, '-m', 'frm_perception.ros.segmenter', '--build-only', '--ros-args', '-r',
+         '__ns:=/1bad'], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        timeout=DEADLINE)
+    assert done.returncode == 2, done.stdout
+    assert '1bad' in done.stdout and 'Traceback' not in done.stdout
 
 
 def test_a_cache_that_cannot_be_used_is_a_failure(models: Path, tmp_path: Path) -> None:
