@@ -115,7 +115,8 @@ ARGUMENTS = (
         'params_file',
         default_value=PathJoinSubstitution(
             [FindPackageShare(PACKAGE), 'config', 'segmenter.yaml']),
-        description='YAML file with the parameters of the node.'),
+        description='YAML file with the parameters of the node. Not given: config/segmenter.yaml '
+                    'of the package.'),
     DeclareLaunchArgument(
         'namespace', default_value='', description='Namespace of the node and its topics.'),
     DeclareLaunchArgument(
@@ -151,11 +152,14 @@ def generate_launch_description() -> LaunchDescription:
 
 def _start(context: LaunchContext) -> Sequence[LaunchDescriptionEntity]:
     given = {name: text.strip() for name, text in context.launch_configurations.items()}
-    params_file = Path(given['params_file'])
+    params_file = Path(given['params_file']).expanduser()
     if not params_file.is_file():
         raise ValueError(f'params_file: there is no file {params_file}')
     cameras = [name.strip() for name in given['cameras'].split(',') if name.strip()]
     if given['image_topic'] and not cameras:
+        if '{camera}' in given['image_topic']:
+            raise ValueError('image_topic: {camera} stands for names that the argument cameras '
+                             'has to give, also where params_file has them')
         cameras = ['camera']
     build_only = _yes(given['build_only'])
     node = LifecycleNode(
@@ -207,6 +211,9 @@ def _parameters(given: dict[str, str], cameras: list[str]) -> list[dict[str, obj
 def _remappings(image_topic: str, cameras: list[str]) -> list[tuple[str, str]]:
     if not image_topic:
         return []
+    if image_topic.endswith('/compressed'):
+        raise ValueError(f'image_topic: write {image_topic.removesuffix("/compressed")}; with '
+                         'transport compressed or auto, /compressed is added')
     if len(cameras) > 1 and '{camera}' not in image_topic:
         raise ValueError(f'image_topic: {image_topic} would be the topic of all of '
                          f'{", ".join(cameras)}; write {{camera}} where their names belong')

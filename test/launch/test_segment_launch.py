@@ -89,13 +89,38 @@ def test_cameras_read_the_topics_given_for_them(start: Callable[..., Launch], no
         wait_until(lambda topic=label: node.count_publishers(topic) == 1, label)
 
 
+@pytest.mark.parametrize('file', ['segmenter.yaml', 'four_cameras.yaml'])
+def test_four_cameras_come_from_one_argument_whatever_the_file_has(
+        start: Callable[..., Launch], node: Node, install_tree: Path, file: str) -> None:
+    names = ('front', 'left', 'right', 'rear')
+    launched = start(
+        f'params_file:={install_tree}/share/frm_perception/config/{file}',
+        f'cameras:={",".join(names)}', 'image_topic:=/rig/{camera}/image_raw')
+    wait_until(lambda: launched.state() == 'active', 'an active node')
+    for name in names:
+        topic = f'/rig/{name}/image_raw'
+        wait_until(lambda t=topic: node.count_subscribers(t) == 1, topic)
+    assert f'active: answering {", ".join(f"/rig/{name}/image_raw" for name in names)}' in (
+        launched.log())
+
+
+def test_the_file_for_four_cameras_has_them(
+        start: Callable[..., Launch], install_tree: Path) -> None:
+    launched = start(f'params_file:={install_tree}/share/frm_perception/config/four_cameras.yaml')
+    wait_until(lambda: launched.state() == 'active', 'an active node')
+    cameras, size = launched.parameters('cameras', 'output_size')
+    assert cameras.string_array_value == ['front', 'left', 'right', 'rear']
+    assert size.string_value == 'network'
+
+
 def test_arguments_win_over_the_file_and_leave_alone_what_is_not_given(
         start: Callable[..., Launch], tmp_path: Path) -> None:
     file = tmp_path / 'params.yaml'
     file.write_text('/**:\n  ros__parameters:\n    cameras: [left]\n    threads: 1\n'
                     '    output_size: network\n    provider: auto\n')
     launched = start(
-        f'params_file:={file}', 'provider:=cpu', 'fit:=crop', 'require_provider:=true')
+        'params_file:=~/params.yaml', 'provider:=cpu', 'fit:=crop', 'require_provider:=true',
+        HOME=str(tmp_path))
     cameras, threads, size, provider, fit, require = launched.parameters(
         'cameras', 'threads', 'output_size', 'provider', 'fit', 'require_provider')
     assert cameras.string_array_value == ['left']
@@ -145,6 +170,9 @@ def test_fast_dds_gets_our_profile_unless_there_is_another(
     (('fit:=squash',), "Valid options are: ['', 'letterbox', 'stretch', 'crop']"),
     (('params_file:=/no/such/file',), 'params_file: there is no file /no/such/file'),
     (('cameras:=a,b', 'image_topic:=/image'), 'write {camera} where their names belong'),
+    (('image_topic:=/sensors/{camera}/image',), 'names that the argument cameras has to give'),
+    (('image_topic:=/camera/image/compressed', 'transport:=compressed'),
+     'image_topic: write /camera/image; with transport compressed'),
 ])
 def test_a_wrong_argument_is_refused_before_the_node_starts(
         start: Callable[..., Launch], arguments: tuple[str, ...], complaint: str) -> None:
