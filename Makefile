@@ -2,7 +2,7 @@
 # Options: PYTHON=python3.11 makes .venv with that one.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow fuzz faults soak load lint clean
+.PHONY: help demo test test-slow fuzz faults soak load lint tables clean
 
 # The first Python that runs; bootstrap.py looks for one that the package supports.
 ANY_PYTHON := $(shell for name in $(PYTHON) python3 python3.12 python3.11 python3.10; do \
@@ -23,6 +23,7 @@ help:
 	@echo 'make soak       four cameras for 20 minutes: memory and latency stay flat [MINUTES=n]'
 	@echo 'make load       latency and rate of the node beside a plain one; these four write to out/benchmarks/'
 	@echo 'make lint       check style (ruff) and types (mypy)'
+	@echo 'make tables     write the tables of README.md and docs/metrics.md anew from the code'
 	@echo 'make clean      remove what was built and what the demo wrote; .venv stays'
 
 demo:
@@ -52,6 +53,9 @@ load:
 lint:
 	@$(PREPARE) run,train,test -- ruff check .
 	@$(PREPARE) run,train,test -- mypy
+
+tables:
+	@$(PREPARE) run -- python -m scripts.write_tables
 
 clean:
 	rm -rf build install log out .pytest_cache .hypothesis .mypy_cache .ruff_cache

@@ -30,9 +30,11 @@ from sensor_msgs.msg import Image
 
 from frm_perception.labels import LabelSpace
 from frm_perception.ros.label_topics import LabelTopics
+from frm_perception.ros.qos import described
 from frm_perception.ros.qos import newest
 from frm_perception.ros.qos import overridable
 from frm_perception.ros.qos import remedy
+from frm_perception.ros.qos import words_of
 
 try:
     from rclpy.event_handler import PublisherEventCallbacks
@@ -204,12 +206,14 @@ class CameraTopics:
             return (f'nobody publishes it{other}: check the camera driver, the parameter cameras, '
                     'the namespace and the remappings')
         ours = f'sensor_msgs/msg/{_TRANSPORTS[self.transport][0].__name__}'
-        others = {info.topic_type for info in publishers} - {ours}
+        others = [info for info in publishers if info.topic_type != ours]
         if others:
-            return (f'it is published as {", ".join(sorted(others))}, but transport '
-                    f'{self.transport} takes {ours}')
-        return (f'it has {len(publishers)} publisher(s), which send nothing, or images that the '
-                'DDS loses on the way (see config/fastdds_shm.xml for FastDDS)')
+            return (f'it is published as {", ".join(sorted({info.topic_type for info in others}))}'
+                    f' by {described(others)}, but transport {self.transport} takes {ours}')
+        taken = '' if self._images is None else words_of(self._images.qos_profile)
+        return (f'it has {len(publishers)} publisher(s): {described(publishers)}. This node takes '
+                f'{taken}. They send nothing, or offer less than that, or the DDS loses the '
+                'images on the way (see config/fastdds_shm.xml for FastDDS)')
 
     def _take_camera_info(self, message: CameraInfo) -> None:
         self.camera_info = message

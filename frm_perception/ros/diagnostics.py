@@ -29,6 +29,9 @@ from frm_perception.ros.records import CameraRecord
 ONE_CLASS_FRAMES = 30
 """So many answers in succession of one class alone are worth a warning."""
 
+Values = Mapping[str, str | float | None]
+"""Texts and numbers by name, with the unit in it; None is what is not known."""
+
 _CLOCKS_DISAGREE_MS = 60e3
 
 
@@ -39,12 +42,11 @@ class PartStatus:
 
     :param level: one of `diagnostic_msgs/DiagnosticStatus`.
     :param message: what is the matter, and what to do about it.
-    :param values: texts and numbers by name, with the unit in it; None is what is not known.
     """
 
     level: bytes
     message: str
-    values: Mapping[str, str | float | None]
+    values: Values
 
 
 @dataclass(frozen=True)
@@ -60,13 +62,13 @@ class NodeStatus:
 
 
 def camera_status(
-        record: CameraRecord, counts: FrameCounts, topics: CameraTopics, silence: float | None
+        record: CameraRecord, counts: FrameCounts, topics: CameraTopics, silence: str
 ) -> PartStatus:
     """
     Return one camera's status and remember its counts for the next.
 
     :param topics: where its images come from.
-    :param silence: seconds since the last message where that is too long; else None.
+    :param silence: what to say of it where there was no message for too long; else empty.
     """
     before, record.reported = record.reported, counts
     times = {name: window.percentiles() for name, window in record.times.items()}
@@ -81,16 +83,14 @@ def camera_status(
         level, message = DiagnosticStatus.WARN, (
             f'images are too old: {record.last_problem}; is use_sim_time set as it should be, '
             'and do the clocks agree?')
-    elif silence is not None:
-        level, message = DiagnosticStatus.WARN, f'no image for {silence:.0f} s'
+    elif silence:
+        level, message = DiagnosticStatus.WARN, silence
     elif latency is not None and abs(latency[0]) > _CLOCKS_DISAGREE_MS:
         level, message = DiagnosticStatus.WARN, (
             f"the images' stamps are {abs(latency[0]) / 1e3:.0f} s away from the node's clock: "
             'is use_sim_time set as it should be?')
-    elif record.one_class_frames >= ONE_CLASS_FRAMES:
-        level, message = DiagnosticStatus.WARN, (
-            f'the latest {record.one_class_frames} answers are {record.one_class} everywhere: is '
-            'the lens covered, and is it the right model?')
+    elif one_class := one_class_trouble(record):
+        level, message = DiagnosticStatus.WARN, one_class
     elif counts.received == before.received:
         message = 'no image since the last report'
     elif counts.paused > before.paused:
@@ -121,6 +121,14 @@ def camera_status(
     for name, percentiles in times.items():
         values.update(zip(percentile_keys(name), percentiles or (None, None, None)))
     return PartStatus(level, message, values)
+
+
+def one_class_trouble(record: CameraRecord) -> str:
+    """Say what to look at where answer after answer shows one class alone; else nothing."""
+    if record.one_class_frames < ONE_CLASS_FRAMES:
+        return ''
+    return (f'the latest {record.one_class_frames} answers are {record.one_class} everywhere: is '
+            'the lens covered, and is it the right model?')
 
 
 def percentile_keys(time: str) -> tuple[str, ...]:

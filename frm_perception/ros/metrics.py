@@ -54,7 +54,7 @@ STATUS = {
 ENGINE = {
     **STATUS,
     'state': ('text', 'unconfigured, configuring, inactive, active or finalized'),
-    'problem': ('text', 'why configure failed; empty or null if it did not'),
+    'problem': ('text', 'why the latest transition failed; empty: it did not'),
     'model': ('text', 'name of the bundle'),
     'network': ('text', 'as `frm networks` names it'),
     'backbone': ('text', 'of the network'),

@@ -31,10 +31,8 @@ count begins anew when somebody asks to configure, and when an engine has worked
 
 from __future__ import annotations
 
-import time
 import traceback
-from collections.abc import Callable
-from functools import wraps
+from dataclasses import replace
 
 from diagnostic_msgs.msg import DiagnosticArray
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -49,6 +47,8 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from std_msgs.msg import String
 
+from frm_perception.ros.bond import ManagerBond
+from frm_perception.ros.bond import bond_class
 from frm_perception.ros.diagnostics import NodeStatus
 from frm_perception.ros.diagnostics import PartStatus
 from frm_perception.ros.diagnostics import diagnostic_statuses
@@ -61,44 +61,19 @@ from frm_perception.ros.parameters import changed_parameters
 from frm_perception.ros.parameters import check_changes
 from frm_perception.ros.parameters import declare_parameters
 from frm_perception.ros.parameters import read_parameters
-from frm_perception.ros.parameters import unknown_parameters
 from frm_perception.ros.qos import overridable
 from frm_perception.ros.qos import report
 from frm_perception.ros.session import MOST_FAILURES
 from frm_perception.ros.session import Session
+from frm_perception.ros.transitions import logged
+from frm_perception.ros.unknown_parameters import UnknownParameters
+from frm_perception.runtime.meanwhile import meanwhile
 from frm_perception.runtime.resident_memory import resident_mib
 
 NAME = 'segmenter'
 MOST_RESTARTS = 3
 _REPORT_PERIOD_S = 1.0
-
-Callback = Callable[['SegmenterNode', LifecycleState], TransitionCallbackReturn]
-
-
-def _logged(transition: Callback) -> Callback:
-    """
-    Note how long a transition took, and turn an exception of it into a logged FAILURE.
-
-    After that it can be retried.
-    """
-    name = transition.__name__.removeprefix('on_')
-
-    @wraps(transition)
-    def logged(node: SegmenterNode, state: LifecycleState) -> TransitionCallbackReturn:
-        begin = time.perf_counter()
-        try:
-            result = transition(node, state)
-            if result is TransitionCallbackReturn.SUCCESS:
-                node.note_duration(name, (time.perf_counter() - begin) * 1e3)
-            return result
-        except Exception as error:
-            node.get_logger().error(
-                f'{name} failed: {error}\n'
-                f'The node stays {state.label}; mend the cause and {name} it again.\n'
-                f'{traceback.format_exc()}')
-            return TransitionCallbackReturn.FAILURE
-
-    return logged
+_NEXT = {'unconfigured': 'configure', 'inactive': 'activate'}
 
 
 class SegmenterNode(LifecycleNode):
@@ -113,14 +88,16 @@ class SegmenterNode(LifecycleNode):
         self._session: Session | None = None
         self._phase = 'unconfigured'
         self._failing = False
-        self._problem = ''
+        self.problem = ''
+        """Why the latest transition failed; empty where it did not."""
         self._restarts = 0
         self._durations: dict[str, float | None] = {
             f'{name}_ms': None for name in ('configure', 'activate', 'deactivate', 'cleanup')}
         self._counts: dict[str, FrameCounts] = {}
-        self._warned_of: set[str] = set()
+        self._bond: ManagerBond | None = None
         declare_parameters(self)
-        self._warn_of_unknown_parameters(qos_overrides=False)
+        self._unknown = UnknownParameters(self)
+        self._unknown.warn()
         self._diagnostics = self.create_publisher(
             DiagnosticArray, '/diagnostics', report(), qos_overriding_options=overridable())
         self._metrics = self.create_publisher(
@@ -130,53 +107,54 @@ class SegmenterNode(LifecycleNode):
             _REPORT_PERIOD_S, self._tick, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._answer_transition = self._service_change_state.callback
         self._service_change_state.callback = self._on_change_state
-        self._say_next_step('configure')
+        self.get_logger().info(self._whereabouts())
 
-    @_logged
+    @logged
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model, verify it, run one inference, create the outputs."""
         self._phase = 'configuring'
         self._publish_status()
         try:
+            if self.get_parameter('bond').value:
+                bond_class()  # before anybody waits for a model
             self._session = self._load()
-            self._problem = ''
-        except Exception as error:
-            self._problem = f'configure failed: {error}'
-            raise
         finally:
             self._phase = 'unconfigured' if self._session is None else 'inactive'
-        self._say_next_step('activate')
+        self.get_logger().info(self._whereabouts())
         return super().on_configure(state)
 
-    @_logged
+    @logged
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Begin to take frames; cheap, unless the engine was freed in deactivate."""
         session = self._session = self._session or self._load()
         result = super().on_activate(state)
         try:
             session.start()
+            if self.get_parameter('bond').value and self._bond is None:
+                self._bond = ManagerBond(self)
         except BaseException:
             session.stop()
             super().on_deactivate(state)
             raise
         self._phase = 'active'
         self.get_logger().info(f'active: answering {session.inputs()}')
-        self._warn_of_unknown_parameters(qos_overrides=True)
+        self._unknown.warn_of_overrides(session.possible_inputs())
         return result
 
-    @_logged
+    @logged
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take no more frames; returns when the frame in work is answered."""
         session = self._opened()
         session.stop()
         if self._failing:
             return TransitionCallbackReturn.ERROR
+        self._break_bond()
         result = super().on_deactivate(state)
         if self.get_parameter('free_on_deactivate').value:
             self._counts = session.counts()
             self._free()
         self._phase = 'inactive'
-        self._say_next_step('activate')
+        self.get_logger().info(self._whereabouts())
         return result
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -190,18 +168,22 @@ class SegmenterNode(LifecycleNode):
         self._phase = 'unconfigured'
         return TransitionCallbackReturn.SUCCESS
 
-    @_logged
+    @logged
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the engine, the publishers and the subscriptions."""
+        self._break_bond()
         self._free()
         self._phase = 'unconfigured'
         return super().on_cleanup(state)
 
-    @_logged
+    @logged
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free everything; the process stays until a signal ends it."""
-        self._free()
-        self._phase = 'finalized'
+        try:
+            self._break_bond()
+            self._free()
+        finally:
+            self._phase = 'finalized'
         return super().on_shutdown(state)
 
     def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
@@ -257,11 +239,18 @@ class SegmenterNode(LifecycleNode):
     def _load(self) -> Session:
         session = Session(self, read_parameters(self), self._counts)
         try:
-            session.open()
+            with meanwhile(_REPORT_PERIOD_S, self._say_still_loading):
+                session.open()
         except BaseException:
             session.close()
             raise
         return session
+
+    def _say_still_loading(self, seconds: float) -> None:
+        """In place of the timer, which waits until the engine is loaded; on another thread."""
+        if int(seconds) % 10 == 0:
+            self.get_logger().info(f'the engine has been loading for {seconds:.0f} s')
+        self._publish_status()
 
     def _opened(self) -> Session:
         if self._session is None:
@@ -285,25 +274,18 @@ class SegmenterNode(LifecycleNode):
                     f'parameter {parameter.name} takes effect in configure and the node is '
                     f'{self._phase}; first run ' + ' and '.join(map(self._command, steps)))
 
-    def _warn_of_unknown_parameters(self, qos_overrides: bool) -> None:
-        """Warn of each name once; QoS overrides are only known once the topics exist."""
-        possible = () if self._session is None else tuple(
-            f'qos_overrides.{topic}.' for topic in self._session.possible_inputs())
-        for name in unknown_parameters(self):
-            if name.startswith(possible):
-                continue  # of a topic that is not published yet
-            if name.startswith('qos_overrides.') == qos_overrides and name not in self._warned_of:
-                self._warned_of.add(name)
-                self.get_logger().warning(
-                    f'there is no parameter {name}: its value is ignored. '
-                    + ('This node has topics '
-                       f'{", ".join(sorted(self._overridable_topics()))}'
-                       if qos_overrides else f'There are {", ".join(SPECS)}'))
-
-    def _overridable_topics(self) -> set[str]:
-        return {name.split('.')[0] for name in self.get_parameters_by_prefix('qos_overrides')}
+    def _break_bond(self) -> None:
+        if self._bond is not None:
+            self._bond.close()
+            self._bond = None
 
     def _tick(self) -> None:
+        try:
+            self._tend()
+        finally:
+            self._publish_status()
+
+    def _tend(self) -> None:
         if self._session is not None:
             self._session.follow_publishers()
             self._session.log_conditions()
@@ -314,7 +296,6 @@ class SegmenterNode(LifecycleNode):
                 self._restarts = 0
         elif self._failing and self._phase == 'unconfigured':
             self._restart()
-        self._publish_status()
 
     def _tend_engine(self, session: Session) -> None:
         """Let the parameters say what holds where what was asked for could not be built."""
@@ -350,6 +331,7 @@ class SegmenterNode(LifecycleNode):
     def _say_given_up(self) -> None:
         if self._restarts == MOST_RESTARTS:
             self.get_logger().fatal(self._failure())
+            self._break_bond()  # until here no manager need know
 
     def _failure(self) -> str:
         """Return what happens, or is to be done, after the engine has failed."""
@@ -368,23 +350,24 @@ class SegmenterNode(LifecycleNode):
             self.get_fully_qualified_name(), now.nanoseconds / 1e9, status)))
 
     def _status(self) -> NodeStatus:
-        own = {'memory_mib': resident_mib(), 'restarts': self._restarts, **self._durations}
+        own = {'problem': self.problem, 'memory_mib': resident_mib(),
+               'restarts': self._restarts, **self._durations}
         if self._session is not None:
-            return self._session.status(own)
-        level, text = DiagnosticStatus.OK, self._phase
-        if self._failing:
-            level, text = DiagnosticStatus.ERROR, self._failure()
-        elif self._problem:
-            level, text = DiagnosticStatus.ERROR, self._problem.partition('\n')[0]
-        return NodeStatus(PartStatus(level, text, {
-            'state': self._phase, 'problem': self._problem,
-            'provider_asked': self.get_parameter('provider').value,
-            'precision': self.get_parameter('precision').value, **own}), {})
+            status = self._session.status(own, self._whereabouts())
+        else:
+            status = NodeStatus(PartStatus(DiagnosticStatus.OK, self._whereabouts(), {
+                'state': self._phase, 'provider_asked': self.get_parameter('provider').value,
+                'precision': self.get_parameter('precision').value, **own}), {})
+        trouble = self._failure() if self._failing else self.problem.partition('\n')[0]
+        return status if not trouble else replace(
+            status, engine=replace(status.engine, level=DiagnosticStatus.ERROR, message=trouble))
 
     def _command(self, transition: str) -> str:
         return f'`ros2 lifecycle set {self.get_fully_qualified_name()} {transition}`'
 
-    def _say_next_step(self, transition: str) -> None:
-        self.get_logger().info(
-            f'{self._phase}; next: {self._command(transition)} '
-            '(segment.launch.py does so by itself)')
+    def _whereabouts(self) -> str:
+        """Return the state and, where nothing comes of it, how to go on."""
+        if self._phase not in _NEXT:
+            return self._phase
+        return (f'{self._phase}; next: {self._command(_NEXT[self._phase])} '
+                '(segment.launch.py does so by itself)')

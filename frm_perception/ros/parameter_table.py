@@ -165,6 +165,10 @@ SPECS: Mapping[str, ParameterSpec] = {
         'Free the engine in deactivate, and with it its memory, on a GPU that of the GPU, too; '
         'activate then builds it anew, which takes as long as configure.', 'true, false',
         lambda _: True)),
+    'bond': ParameterSpec(
+        False,
+        "Keep a bond with a lifecycle manager such as Nav2's while active, from whose absence it "
+        'learns that the node has died; needs the package bondpy.', 'true, false', lambda _: True),
     'palette': live(ParameterSpec(
         [''],
         'Colours of classes in the overlay and in the legend, where they are not to be those of '
@@ -200,3 +204,11 @@ SPECS: Mapping[str, ParameterSpec] = {
         f'above 0.0, to {MAX_GAP_S}', lambda v: 0 < v <= MAX_GAP_S, (0.0, MAX_GAP_S))),
 }
 """Every parameter of the node by name; ``SegmenterParameters`` holds their values."""
+
+
+def parameters_table() -> str:
+    """Return the parameters as Markdown, as README.md has them."""
+    rows = ['| parameter | default | meaning |', '| --- | --- | --- |']
+    rows += [f'| `{name}` | `{spec.default}` | {spec.descriptor().description} '
+             f'Possible: {spec.possible}. |' for name, spec in SPECS.items()]
+    return '\n'.join(rows)

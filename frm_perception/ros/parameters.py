@@ -34,6 +34,7 @@ from rclpy.parameter import Parameter
 from frm_perception.ros.parameter_spec import ParameterSpec
 from frm_perception.ros.parameter_table import SPECS
 from frm_perception.ros.parameter_table import words
+from frm_perception.ros.qos import override_problem
 from frm_perception.runtime.drivable import DrivableRules
 
 Value = TypeVar('Value')
@@ -85,6 +86,7 @@ class SegmenterParameters:
     :param paused: answer no image.
     :param deadline_ms: what a frame may take before the engine steps down; 0 is no limit.
     :param free_on_deactivate: free the engine in deactivate, build it in activate.
+    :param bond: keep a bond with a lifecycle manager while active.
     :param palette: `CLASS=#RRGGBB`, see :attr:`colors`.
     :param overlay_opacity: how strongly the overlay covers the image, 0..1.
     :param drivable_classes: names of classes; none means the label space's own.
@@ -110,6 +112,7 @@ class SegmenterParameters:
     paused: bool
     deadline_ms: float
     free_on_deactivate: bool
+    bond: bool
     palette: tuple[str, ...]
     overlay_opacity: float
     drivable_classes: tuple[str, ...]
@@ -174,7 +177,8 @@ def declare_parameters(node: Node) -> None:
     # rclpy has no public way to see overrides before declaring, and its own errors name neither
     # the other wrong parameters nor what is possible.
     overrides = node._parameter_overrides
-    problems = []
+    problems = [problem for name, given in overrides.items()
+                if (problem := override_problem(name, given.value))]
     for name, spec in SPECS.items():
         value = spec.default
         if name in overrides:
@@ -188,11 +192,6 @@ def declare_parameters(node: Node) -> None:
         problems = _joint_problems(_values(node))
     if problems:
         raise ParameterError('\n'.join(problems))
-
-
-def unknown_parameters(node: Node) -> list[str]:
-    """Return names given on the command line or in a file that the node has not declared."""
-    return [name for name in node._parameter_overrides if not node.has_parameter(name)]
 
 
 def check_changes(node: Node, parameters: Sequence[Parameter]) -> None:
@@ -266,9 +265,16 @@ def _without_emptiness(value: Any, spec: ParameterSpec) -> Any:
 def _problem(node: Node, name: str, kind: Parameter.Type, value: Any) -> str:
     """Return why a parameter of the node cannot have this value, or empty text."""
     spec = SPECS[name]
-    if kind != spec.type or not spec.accepts(value):
+    if kind != spec.type:
+        return (f'parameter {name} cannot be {value!r}, of type {_type_text(kind)}; its type is '
+                f'{_type_text(spec.type)}, as of {spec.default!r}; possible: {spec.possible}')
+    if not spec.accepts(value):
         return f'parameter {name} cannot be {value!r}; possible: {spec.possible}'
     return _camera_problem(node, value) if name == 'cameras' else ''
+
+
+def _type_text(kind: Parameter.Type) -> str:
+    return str(kind.name).lower().replace('_', ' ')
 
 
 def _camera_problem(node: Node, cameras: Sequence[str]) -> str:

@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rcl_interfaces.msg import SetParametersResult
@@ -26,10 +27,16 @@ from rclpy.qos import QoSProfile
 from rclpy.qos import ReliabilityPolicy
 from rclpy.qos import qos_policy_name_from_kind
 from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.topic_endpoint_info import TopicEndpointInfo
 
+PREFIX = 'qos_overrides'
+"""Parameters that override a policy have names like PREFIX.TOPIC.SIDE.POLICY."""
 OVERRIDABLE = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILITY,
                QoSPolicyKind.DURABILITY)
 """What `qos_overrides` may change of every topic that the node itself has."""
+
+_WORDS = {'history': HistoryPolicy, 'reliability': ReliabilityPolicy,
+          'durability': DurabilityPolicy}
 
 
 # Functions and no constants: rclpy writes overrides into the profile that it is given.
@@ -64,6 +71,47 @@ def overridable_latched() -> QoSOverridingOptions:
     return QoSOverridingOptions(OVERRIDABLE, callback=_still_latched)
 
 
+def override_names(topic: str, side: str) -> set[str]:
+    """
+    Return the names of the parameters that override the policies of a topic.
+
+    :param topic: resolved name.
+    :param side: `publisher` or `subscription`.
+    """
+    return {f'{PREFIX}.{topic}.{side}.{kind.name.lower()}' for kind in OVERRIDABLE}
+
+
+def override_problem(name: str, value: Any) -> str:
+    """
+    Return why a parameter cannot have this value as an override of a policy, or empty text.
+
+    rclpy finds that out when the topic is made, and says neither of which, nor what is possible.
+    """
+    policy = name.rpartition('.')[2]
+    if not name.startswith(f'{PREFIX}.') or policy not in (*_WORDS, 'depth'):
+        return ''
+    if policy == 'depth':
+        possible = 'a number of messages from 0'
+        is_possible = type(value) is int and value >= 0
+    else:
+        words = [word for word in _WORDS[policy].short_keys() if word != 'unknown']
+        possible, is_possible = ', '.join(words), str(value).lower() in words
+    return '' if is_possible else f'parameter {name} cannot be {value!r}; possible: {possible}'
+
+
+def words_of(qos: QoSProfile) -> str:
+    """Return what of a quality of service other nodes are told, in words."""
+    return ', '.join(policy.name.lower().replace('_', ' ')
+                     for policy in (qos.reliability, qos.durability))
+
+
+def described(endpoints: Sequence[TopicEndpointInfo]) -> str:
+    """Return the nodes that have these ends of a topic, each with its quality of service."""
+    return ', '.join(sorted(
+        f'{info.node_namespace.rstrip("/")}/{info.node_name} ({words_of(info.qos_profile)})'
+        for info in endpoints))
+
+
 def remedy(node: Node, topic: str, side: str, event: Any) -> str:
     """
     Return what to do about the other side of a topic, whose quality of service does not fit.
@@ -77,7 +125,7 @@ def remedy(node: Node, topic: str, side: str, event: Any) -> str:
         ('publisher', 'offers less than this node asks for', 'offers') if side == 'subscription'
         else ('subscription', 'asks for more than this node offers', 'asks for'))
     return (f'a {who} of {topic} {does} ({policy}); no message will get through. Remedy: start '
-            f'{node.get_fully_qualified_name()} with the parameter qos_overrides.{topic}.{side}.'
+            f'{node.get_fully_qualified_name()} with the parameter {PREFIX}.{topic}.{side}.'
             f'{policy.lower()} set to what the {who} {other}, or change the {who}')
 
 

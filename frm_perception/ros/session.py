@@ -16,7 +16,6 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Mapping
 from dataclasses import asdict
 from dataclasses import replace
@@ -37,10 +36,11 @@ from frm_perception.ros.answerer import Settings
 from frm_perception.ros.answerer import age_ms
 from frm_perception.ros.camera_topics import CameraTopics
 from frm_perception.ros.camera_topics import Message
+from frm_perception.ros.camera_watch import CameraWatch
 from frm_perception.ros.compressed_images import check_compressed_image
 from frm_perception.ros.diagnostics import NodeStatus
 from frm_perception.ros.diagnostics import PartStatus
-from frm_perception.ros.diagnostics import camera_status
+from frm_perception.ros.diagnostics import Values
 from frm_perception.ros.image_messages import MalformedImage
 from frm_perception.ros.image_messages import check_image
 from frm_perception.ros.label_topics import has_vision_msgs
@@ -50,7 +50,6 @@ from frm_perception.ros.mailbox import FrameCounts
 from frm_perception.ros.mailbox import Mailboxes
 from frm_perception.ros.mailbox import Outcome
 from frm_perception.ros.parameters import SegmenterParameters
-from frm_perception.ros.records import CameraRecord
 from frm_perception.ros.scheduler import RateLimit
 from frm_perception.ros.worker import Answered
 from frm_perception.ros.worker import Worker
@@ -58,8 +57,6 @@ from frm_perception.runtime.engine_cache import open_cache
 from frm_perception.runtime.engines import EngineError
 from frm_perception.runtime.segmenter import Segmenter
 
-SILENCE_S = 5.0
-"""An active camera without a message for so long is worth a warning."""
 MOST_FAILURES = 5
 """An engine that fails so often in succession is given up."""
 PROVING_ANSWERS = 1000
@@ -92,8 +89,7 @@ class Session:
         self._topics = {camera: CameraTopics(node, camera, transport)
                         for camera, transport in parameters.transports.items()}
         self._limits = {camera: RateLimit(most) for camera, most in parameters.max_rates.items()}
-        self._records = {camera: CameraRecord(reported=before, logged=before)
-                         for camera, before in self.counts().items()}
+        self._watch = CameraWatch(self._logger, self._topics, self.counts(), self._throttle)
         self._streak = 0
         self.last_failure = ''
         self._jumps: JumpHandle | None = None
@@ -123,14 +119,14 @@ class Session:
         with self._opened().unchanging() as segmenter:
             # Anew at every start: what its filters remember is of the scene before.
             self._answerer = Answerer(
-                self._node, segmenter, self._settings(segmenter), self._topics, self._records,
-                self._throttle, self._opened().note_time)
+                self._node, segmenter, self._settings(segmenter), self._topics,
+                self._watch.records, self._throttle, self._opened().note_time)
         self._opened().begin()
         self._worker = Worker(
             self._mailboxes, lambda: self._opened().info.batch, self._answer, self._report)
         self._worker.start()
+        self._watch.begin()
         for camera, topics in self._topics.items():
-            self._records[camera].last_arrival = time.monotonic()
             topics.subscribe(partial(self._receive, camera))
 
     def check(self, parameters: SegmenterParameters) -> None:
@@ -186,9 +182,8 @@ class Session:
         if self._worker is not None:
             self._worker.stop()
             self._worker = self._answerer = None
-        for camera, record in self._records.items():
-            # What waited was dropped because of this, and not for newer images.
-            record.logged = self._mailboxes.counts(camera)
+        self._streak = 0  # who activates the node again lets the engine try again
+        self._watch.end(self.counts())
 
     def close(self) -> None:
         """Stop, destroy the topics and free the engine."""
@@ -232,38 +227,17 @@ class Session:
 
     def log_conditions(self) -> None:
         """Log, once in a while, what is wrong with an active camera's images on their way."""
-        if not self.active:
-            return
-        for camera, topics in self._topics.items():
-            silence = self._silence(camera)
-            if silence is not None and self._throttle.allows(camera, 'silence'):
-                self._logger.warning(
-                    f'no image on {topics.input} for {silence:.0f} s: '
-                    f'{topics.describe_publishers()}')
-            record, counts = self._records[camera], self._mailboxes.counts(camera)
-            if counts.dropped > record.logged.dropped and self._throttle.allows(camera, 'dropped'):
-                self._logger.info(
-                    f'{topics.input} is faster than its answers: of the latest '
-                    f'{counts.received - record.logged.received} images '
-                    f'{counts.dropped - record.logged.dropped} were dropped for newer ones')
-                record.logged = counts
-            lost = (topics.lost or 0) - record.logged_lost
-            if lost > 0 and self._throttle.allows(camera, 'lost'):
-                self._logger.warning(
-                    f'{lost} images on {topics.input} never arrived, says the middleware (see '
-                    'config/fastdds_shm.xml for FastDDS)')
-                record.logged_lost += lost
+        self._watch.log_conditions(self.counts())
 
-    def status(self, of_node: Mapping[str, float | None]) -> NodeStatus:
+    def status(self, of_node: Values, idle: str) -> NodeStatus:
         """
         Return the state of the engine and of each camera.
 
         :param of_node: what is known beyond this session, for the engine's values.
+        :param idle: what to say of it where it is not active.
         """
-        return NodeStatus(self._engine_status(of_node), {
-            camera: camera_status(record, self._mailboxes.counts(camera), self._topics[camera],
-                                  self._silence(camera))
-            for camera, record in self._records.items()})
+        return NodeStatus(self._engine_status(of_node, idle),
+                          self._watch.statuses(self.counts()))
 
     def _opened(self) -> LiveEngine:
         assert self._engine is not None, 'open() loads the engine'
@@ -292,28 +266,22 @@ class Session:
 
     def _on_jump(self, _: TimeJump) -> None:
         """Executor's thread: the node's clock went back, or became another."""
-        for record in self._records.values():
-            record.forget_ages()
+        self._watch.forget_ages()
 
-    def _silence(self, camera: str) -> float | None:
-        """Return the seconds without a message where that is too long for an active node."""
-        silence = time.monotonic() - self._records[camera].last_arrival
-        return silence if self.active and silence > SILENCE_S else None
-
-    def _activity(self) -> str:
+    def _activity(self, idle: str) -> str:
         if not self.active:
-            return 'inactive'
+            return idle
         return ('paused; images are answered once the parameter paused is false'
                 if self._parameters.paused else 'active')
 
-    def _engine_status(self, of_node: Mapping[str, float | None]) -> PartStatus:
+    def _engine_status(self, of_node: Values, idle: str) -> PartStatus:
         engine = self._opened()
         info = engine.info
         height, width = info.resolution
         trouble = engine.trouble
         return PartStatus(
             DiagnosticStatus.WARN if trouble else DiagnosticStatus.OK,
-            trouble or self._activity(),
+            trouble or self._activity(idle),
             {
                 'state': 'active' if self.active else 'inactive',
                 'model': info.bundle,
@@ -341,8 +309,7 @@ class Session:
         The subscription stays when nobody listens, so that who comes gets the very next frame.
         """
         now = time.monotonic()
-        self._records[camera].last_arrival = now
-        self._records[camera].add_times({'age': age_ms(self._node, message)})
+        self._watch.note_arrival(camera, now, age_ms(self._node, message))
         check = check_image if isinstance(message, Image) else check_compressed_image
         try:
             check(message)
@@ -376,16 +343,4 @@ class Session:
 
     def _report(self, camera: str, outcome: Outcome, error: Exception) -> None:
         """Remember, and log once in a while, why a frame gets no answer."""
-        record, topic = self._records[camera], self._topics[camera].input
-        if outcome is not Outcome.FAILED:
-            record.last_problem = str(error)
-            if self._throttle.allows(camera, outcome):
-                so_far = getattr(self._mailboxes.counts(camera), outcome.value)
-                self._logger.warning(
-                    f'{outcome.value} image on {topic} ({so_far} so far): {error}')
-        else:
-            record.last_problem = f'{type(error).__name__}: {error}'
-            if self._throttle.allows(camera, outcome):
-                self._logger.error(
-                    f'a frame of {topic} failed; the next ones are tried\n'
-                    + ''.join(traceback.format_exception(error)))
+        self._watch.report(camera, outcome, error, self._mailboxes.counts(camera))

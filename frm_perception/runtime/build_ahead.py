@@ -16,13 +16,13 @@
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 
 from frm_perception.runtime.engine_cache import EngineCache
+from frm_perception.runtime.meanwhile import meanwhile
 from frm_perception.runtime.segmenter import Segmenter
 
 PERIOD_S = 5.0
@@ -40,7 +40,8 @@ def build_ahead(load: Callable[[EngineCache], Segmenter], cache: EngineCache,
     :return: whether what was asked for is in the cache, or needs none.
     """
     started = monotonic()
-    with _elapsed(log), _ends_at_once(), load(cache) as segmenter:
+    with meanwhile(PERIOD_S, lambda seconds: log(f'building for {seconds:.0f} s')), \
+            _ends_at_once(), load(cache) as segmenter:
         info = segmenter.info
     seconds = monotonic() - started
     height, width = info.resolution
@@ -54,25 +55,6 @@ def build_ahead(load: Callable[[EngineCache], Segmenter], cache: EngineCache,
     }
     log(said[cache.outcome])
     return cache.outcome != 'failed' and info.fallback is None
-
-
-@contextmanager
-def _elapsed(log: Callable[[str], None]) -> Iterator[None]:
-    """Say now and then how long it has been going on."""
-    ended = threading.Event()
-    started = monotonic()
-
-    def tell() -> None:
-        while not ended.wait(PERIOD_S):
-            log(f'building for {monotonic() - started:.0f} s')
-
-    teller = threading.Thread(target=tell, name='elapsed')
-    teller.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        teller.join()
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from node_process import Probe
 from node_process import SegmenterProcess
 from node_process import image_message
 from node_process import wait_until
+from odd_bundles import write_slow_bundle
 from rclpy.qos import QoSProfile
 from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Header
@@ -58,6 +59,35 @@ def test_the_engine_status_tells_state_model_and_provider(
         assert values['threads'] == '1'
         assert values['provider_asked'] == values['provider'] == 'cpu'
         assert status.level == DiagnosticStatus.OK
+
+
+def test_the_status_goes_on_while_an_engine_is_loaded_for_long(
+        probe: Probe, tmp_path: Path) -> None:
+    write_slow_bundle(tmp_path / 'models', times=10)
+    with SegmenterProcess(
+            probe, tmp_path / 'log', model_dir=tmp_path / 'models', threads=1) as node, \
+            Diagnostics(probe, node) as diagnostics:
+        assert diagnostics.next_status('engine')[1]['state'] == 'unconfigured'
+        loaded = node.request_state('configure')
+        for _ in range(3):
+            diagnostics.status_where('engine', state='configuring')
+        assert not loaded.done()
+        wait_until(loaded.done, 'the engine to be loaded', deadline=120.0)
+
+
+def test_a_node_that_waits_says_how_it_goes_on(
+        probe: Probe, models: Path, tmp_path: Path) -> None:
+    with SegmenterProcess(
+            probe, tmp_path / 'log', model_dir=models) as node, \
+            Diagnostics(probe, node) as diagnostics:
+        for state, transition in (('unconfigured', 'configure'), ('inactive', 'activate')):
+            status, _ = diagnostics.status_where('engine', state=state)
+            command = f'`ros2 lifecycle set {node.name} {transition}`'
+            assert status.message.startswith(f'{state}; next: {command}')
+            assert f'{state}; next: {command}' in node.log()
+            assert node.change_state(transition)
+        status, _ = diagnostics.status_where('engine', state='active')
+        assert status.message == 'active'
 
 
 def test_a_failed_configure_is_an_error_with_what_was_asked_until_one_succeeds(
@@ -162,6 +192,7 @@ def test_one_class_everywhere_again_and_again_is_worth_a_warning(
             status, _ = diagnostics.status_where('camera', one_class_frames=str(ONE_CLASS_FRAMES))
             assert status.level == DiagnosticStatus.WARN
             assert f'the latest {ONE_CLASS_FRAMES} answers are road everywhere' in status.message
+            assert status.message in node.log()
             ask(mixed)
             status, _ = diagnostics.status_where('camera', one_class_frames='0')
             assert status.level == DiagnosticStatus.OK
@@ -194,15 +225,18 @@ def test_an_active_node_without_images_warns_with_the_topic_and_its_publishers(
     ) as node, Diagnostics(probe, node) as diagnostics:
         assert node.change_state('configure') and node.change_state('activate')
         with node.camera('rear', compressed=False):
-            wait_until(lambda: f'no image on {node.namespace}/front/image_raw' in node.log()
-                       and f'no image on {node.namespace}/rear/image_raw' in node.log(),
-                       'the warnings')
-        log = node.log()
-        assert 'nobody publishes it' in log
-        assert 'it has 1 publisher(s)' in log
-        status, _ = diagnostics.next_status('front')
-        assert status.level == DiagnosticStatus.WARN
-        assert status.message.startswith('no image for')
+            wait_until(lambda: 'camera front: no image for' in node.log()
+                       and 'camera rear: no image for' in node.log(), 'the warnings')
+            for camera, why in (
+                    ('front', 'nobody publishes it'),
+                    ('rear', 'it has 1 publisher(s): '
+                             f'{probe.node.get_fully_qualified_name()} (best effort, volatile). '
+                             'This node takes best effort, volatile.')):
+                status, _ = diagnostics.next_status(camera)
+                assert status.level == DiagnosticStatus.WARN
+                assert status.message.startswith('no image for')
+                assert f's on {node.namespace}/{camera}/image_raw: {why}' in status.message
+                assert f's on {node.namespace}/{camera}/image_raw: {why}' in node.log()
 
 
 @pytest.mark.skipif(PROFILE_VARIABLE in os.environ, reason='a profile may let no image get lost')

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from diagnostic_msgs.msg import DiagnosticStatus
 from node_process import DEEP
 from node_process import RELIABLE
 from node_process import Diagnostics
@@ -77,7 +78,8 @@ def test_an_engine_that_deactivate_frees_is_built_again_by_activate(
 def test_an_activate_that_cannot_build_it_leaves_the_node_inactive_until_the_cause_is_mended(
         probe: Probe, models: Path, tmp_path: Path) -> None:
     with SegmenterProcess(
-            probe, tmp_path / 'log', model_dir=models, free_on_deactivate=True) as node:
+            probe, tmp_path / 'log', model_dir=models, free_on_deactivate=True) as node, \
+            Diagnostics(probe, node) as diagnostics:
         assert node.change_state('configure') and node.change_state('activate')
         assert node.change_state('deactivate')
         assert node.set_parameter('model_dir', str(tmp_path / 'nothing')) == ''
@@ -85,8 +87,14 @@ def test_an_activate_that_cannot_build_it_leaves_the_node_inactive_until_the_cau
         assert node.state() == 'inactive'
         wait_until(lambda: f'activate failed: no folder of models at {tmp_path}' in node.log(),
                    'the reason')
+        status, values = diagnostics.next_status('engine')
+        assert status.level == DiagnosticStatus.ERROR
+        assert status.message.startswith(f'activate failed: no folder of models at {tmp_path}')
+        assert values['problem'].startswith(status.message)
         assert node.set_parameter('model_dir', str(models)) == ''
         assert node.change_state('activate')
+        status, values = diagnostics.status_where('engine', state='active', problem='')
+        assert status.level == DiagnosticStatus.OK
 
 
 def test_what_deactivate_frees_is_the_memory_of_the_engine(probe: Probe, tmp_path: Path) -> None:

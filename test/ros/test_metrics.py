@@ -36,9 +36,7 @@ from frm_perception.ros.metrics import ENGINE
 from frm_perception.ros.metrics import LEVELS
 from frm_perception.ros.metrics import TOP
 from frm_perception.ros.metrics import VERSION
-from frm_perception.ros.metrics import metrics_tables
 
-DOCUMENT = Path(__file__).parents[2] / 'docs' / 'metrics.md'
 KINDS: dict[str, Any] = {'text': str, 'integer': int, 'number': (int, float), 'object': dict}
 Reports = tuple[list[dict[str, Any]], Diagnostics]
 
@@ -119,7 +117,3 @@ def test_the_diagnostics_of_the_same_moment_say_the_same(reports: Reports) -> No
                 text = '' if value is None else (
                     f'{value:.1f}' if isinstance(value, float) else str(value))
                 assert text == pair.value, pair.key
-
-
-def test_the_document_has_the_schema() -> None:
-    assert DOCUMENT.read_text(encoding='utf-8').endswith(f'{metrics_tables()}\n')

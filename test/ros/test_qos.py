@@ -23,6 +23,7 @@ import pytest
 from listening import Listener
 from node_graph import OF_RCLPY
 from node_graph import graph_of
+from node_process import DEADLINE
 from node_process import Probe
 from node_process import SegmenterProcess
 from node_process import wait_until
@@ -104,12 +105,37 @@ def test_what_is_latched_stays_so(
         assert node.resolved(LEGEND) in node.log()
 
 
-def test_an_override_that_is_no_policy_is_an_error_with_the_policy(
-        probe: Probe, models: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(('policy', 'value', 'possible'), [
+    ('reliability', 'good', 'system_default, reliable, best_effort'),
+    ('history', 5, 'system_default, keep_last, keep_all'),
+    ('depth', -1, 'a number of messages from 0'), ('depth', 'deep', 'from 0')])
+def test_a_value_that_no_policy_has_is_refused_at_the_start_with_what_is_possible(
+        probe: Probe, models: Path, tmp_path: Path, policy: str, value: object, possible: str
+) -> None:
     with SegmenterProcess(probe, tmp_path / 'log', model_dir=models,
-                          publisher_overrides={LABEL: {'reliability': 'good'}}) as node:
-        assert not node.change_state('configure')
-        wait_until(lambda: 'override for policy `reliability`: `good`' in node.log(), 'the reason')
+                          publisher_overrides={LABEL: {policy: value}}) as node:
+        assert node.process.wait(DEADLINE) == 2
+        assert (f'parameter qos_overrides.{node.resolved(LABEL)}.publisher.{policy} cannot be '
+                f'{value!r}; possible: ') in node.log()
+        assert possible in node.log()
+
+
+def test_a_misspelt_override_of_a_topic_that_is_there_is_named_with_those_that_are(
+        probe: Probe, models: Path, tmp_path: Path) -> None:
+    """Also of a form of input that is not read as long as nobody publishes it."""
+    wrong = {'camera/image_raw': 'reliabilty', 'camera/image_raw/compressed': 'depht'}
+    with SegmenterProcess(
+            probe, tmp_path / 'log', model_dir=models, transport='auto',
+            overrides={topic: {policy: 'reliable'} for topic, policy in wrong.items()},
+            publisher_overrides={'camera/image_raw': {'depth': 3}}) as node:
+        assert node.change_state('configure') and node.change_state('activate')
+        names = [f'qos_overrides.{node.resolved(topic)}.subscription.{policy}'
+                 for topic, policy in wrong.items()]
+        names.append(f'qos_overrides.{node.resolved("camera/image_raw")}.publisher.depth')
+        for name in names:
+            topic = name.split('.')[1]
+            wait_until(lambda n=name: f'there is no parameter {n}: its value' in node.log(), name)
+            assert f'Of {topic} there are qos_overrides.{topic}.subscription.depth' in node.log()
 
 
 def test_a_subscriber_that_asks_for_more_gets_a_remedy(

@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -54,11 +55,11 @@ def test_a_failing_engine_is_started_again_a_number_of_times_and_then_by_hand(
         assert node.change_state('configure') and node.change_state('activate')
         with node.camera('front', qos=DEEP) as camera:
             camera.connected()
-            for time in range(1, MOST_RESTARTS + 1):
-                fail(camera, diagnostics, before=(time - 1) * MOST_FAILURES)
-                diagnostics.status_where('engine', state='active', restarts=str(time))
+            for start in range(1, MOST_RESTARTS + 1):
+                fail(camera, diagnostics, before=(start - 1) * MOST_FAILURES)
+                diagnostics.status_where('engine', state='active', restarts=str(start))
                 _, values = diagnostics.next_status('front')
-                assert values['failed'] == str(time * MOST_FAILURES)  # the books go on
+                assert values['failed'] == str(start * MOST_FAILURES)  # the books go on
                 camera.answering().ask(image_message(DARK, 'rgb8'))
                 assert not node.change_state('activate')  # as launch asks, once it is inactive
             assert node.state() == 'active'
@@ -99,6 +100,40 @@ def test_an_engine_that_cannot_be_started_again_leaves_the_node_unconfigured(
             model.rename(bundle / 'fp32.onnx')
             assert node.change_state('configure') and node.change_state('activate')
             camera.answering().ask(image_message(DARK, 'rgb8'))
+
+
+def test_an_engine_that_failed_until_it_was_deactivated_is_tried_again_when_it_is_activated(
+        probe: Probe, tmp_path: Path) -> None:
+    """The node looks after its engine once a second; somebody deactivates it before it does."""
+    write_fragile_bundle(tmp_path / 'models')
+    with SegmenterProcess(
+            probe, tmp_path / 'log', cameras=['front'], model_dir=tmp_path / 'models',
+            overrides={'front/image_raw': RELIABLE}
+    ) as node, Diagnostics(probe, node) as diagnostics, node.camera('front', qos=DEEP) as camera:
+        assert node.change_state('configure')
+
+        def deactivated_in_time() -> bool:
+            if node.state() != 'active':  # it was not: the node starts its engine again
+                return node.change_state('activate') and False
+            camera.connected()
+            diagnostics.next_status('engine')
+            for _ in range(10 * MOST_FAILURES):
+                camera.publisher.publish(image_message(BRIGHT, 'rgb8'))
+                time.sleep(0.005)
+            return node.change_state('deactivate')
+
+        wait_until(deactivated_in_time, 'a node that was deactivated in time')
+        _, values = diagnostics.next_status('front')
+        assert int(values['failed']) >= MOST_FAILURES
+        for _ in range(2):
+            _, values = diagnostics.next_status('engine')
+            assert values['state'] == 'inactive'
+        assert node.change_state('activate')
+        camera.connected()
+        for _ in range(2):
+            diagnostics.next_status('engine')
+            camera.ask(image_message(DARK, 'rgb8'))
+        assert node.state() == 'active'
 
 
 def test_a_frame_that_fails_now_and_then_is_no_reason_to_start_again(
