@@ -29,8 +29,8 @@ _TRAIN = 'pip install -r requirements/train.txt'
 _ROS = ('source a ROS 2 installation (source /opt/ros/jazzy/setup.bash), or '
         'pip install -r requirements/ros-wheels.txt')
 _INSTALL = {
-    **dict.fromkeys(('backports', 'cv2', 'lz4', 'mcap', 'numpy', 'onnxruntime', 'rosbags', 'tqdm',
-                     'yaml'), _RUN),
+    **dict.fromkeys(('backports', 'cv2', 'jinja2', 'lz4', 'mcap', 'numpy', 'onnxruntime',
+                     'rosbags', 'tqdm', 'yaml'), _RUN),
     **dict.fromkeys(('ai_edge_litert', 'onnx', 'onnxscript', 'openvino', 'tensorboardX',
                      'torch'), _TRAIN),
     'rclpy': _ROS,

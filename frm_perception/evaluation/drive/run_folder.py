@@ -87,8 +87,16 @@ class RunFolder:
 
         :raises RunFolderError: a line is no record of this camera, or not in its order.
         """
+        return list(self.each_record(bag, camera))
+
+    def each_record(self, bag: str, camera: str) -> Iterator[FrameRecord]:
+        """
+        Yield what :meth:`records` returns, one by one: there may be very many.
+
+        :raises RunFolderError: as :meth:`records`.
+        """
         file = self.records_file(bag, camera)
-        found: list[FrameRecord] = []
+        last = -1
         for number, line in enumerate(_whole_lines(file), start=1):
             try:
                 record = FrameRecord.from_line(line.decode('utf-8'))
@@ -97,11 +105,11 @@ class RunFolder:
             if (record.bag, record.camera) != (bag, camera):
                 raise RunFolderError(f'{file} line {number} is of {record.bag} {record.camera}, '
                                      f'not of {bag} {camera}')
-            if found and record.index <= found[-1].index:
+            if record.index <= last:
                 raise RunFolderError(f'{file} line {number}: frame {record.index} comes after '
-                                     f'frame {found[-1].index}')
-            found.append(record)
-        return found
+                                     f'frame {last}')
+            last = record.index
+            yield record
 
     def recover(self, bag: str, camera: str) -> list[FrameRecord]:
         """
