@@ -172,6 +172,7 @@ class Page:
 
     def picture(self, file: Path | None = None) -> np.ndarray:
         """Return the whole page as (H, W, 3) uint8, and write it to a PNG if a file is given."""
+        self.call('Page.bringToFront')  # nothing is drawn of a page behind another one
         size = self.call('Page.getLayoutMetrics')['cssContentSize']
         shot = self.call('Page.captureScreenshot', captureBeyondViewport=True,
                          clip={**size, 'scale': 1})

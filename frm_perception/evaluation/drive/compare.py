@@ -20,6 +20,7 @@ Every figure is computed from what was summed over the common frames, and so is 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -124,17 +125,16 @@ def _frames(run: RunFolder, bag: str, camera: str, chosen: Sequence[int]) -> Ite
 
 
 def _differences(sums: SegmentSums, classes: Sequence[str]) -> Iterator[tuple[str, Difference]]:
-    segments = len(sums.names)
-    for name, statistic in (
-            ('mean_iou', lambda run: of_sums(run.classes, _mean_iou)),
-            ('drivable_iou', lambda run: of_sums(run.drivable, _iou)),
-            ('drivable_precision', lambda run: of_sums(run.drivable, partial(_share_of, of=2))),
-            ('drivable_recall', lambda run: of_sums(run.drivable, partial(_share_of, of=1))),
-            *((name, partial(_mean_share, name)) for name in SHARES),
-            *((name, partial(_latency, share)) for name, share in QUANTILES.items()),
-            *((f'iou.{name}', partial(_class_iou, index))
-              for index, name in enumerate(classes))):
-        yield name, compare_statistic(statistic(sums.a), statistic(sums.b), segments)
+    statistics: dict[str, Callable[[RunSums], Statistic]] = {
+        'mean_iou': lambda run: of_sums(run.classes, _mean_iou),
+        'drivable_iou': lambda run: of_sums(run.drivable, _iou),
+        'drivable_precision': lambda run: of_sums(run.drivable, partial(_share_of, of=2)),
+        'drivable_recall': lambda run: of_sums(run.drivable, partial(_share_of, of=1)),
+        **{name: partial(_mean_share, name) for name in SHARES},
+        **{name: partial(_latency, share) for name, share in QUANTILES.items()},
+        **{f'iou.{name}': partial(_class_iou, index) for index, name in enumerate(classes)}}
+    for name, statistic in statistics.items():
+        yield name, compare_statistic(statistic(sums.a), statistic(sums.b), len(sums.names))
 
 
 def _mean_share(name: str, run: RunSums) -> Statistic:
@@ -185,12 +185,14 @@ def _figure(name: str, difference: Difference) -> dict[str, Any]:
 
 def _places(sums: SegmentSums, differences: Mapping[str, Difference]) -> dict[str, Any]:
     """Return where the first figure that both runs have fell and rose most."""
-    for name, counts in (('drivable_iou', lambda run: _iou(run.drivable)),
-                         ('mean_iou', lambda run: _mean_iou(run.classes)),
-                         ('stability', lambda run: _divide(*run.shares['stability'].T))):
+    counted: dict[str, Callable[[RunSums], Floats]] = {
+        'drivable_iou': lambda run: _iou(run.drivable),
+        'mean_iou': lambda run: _mean_iou(run.classes),
+        'stability': lambda run: _divide(*run.shares['stability'].T)}
+    for name, figure in counted.items():
         if differences[name].difference is None:
             continue
-        values = counts(sums.a), counts(sums.b)
+        values = figure(sums.a), figure(sums.b)
         changes = values[1] - values[0]
         order = np.argsort(np.where(np.isnan(changes), 0.0, changes), kind='stable')
         return {'figure': name, **{

@@ -28,6 +28,8 @@ from frm_perception.evaluation.drive.run_folder import RunFolder
 from frm_perception.evaluation.record import percentiles
 from frm_perception.evaluation.report.camera_frames import CameraFrames
 from frm_perception.evaluation.report.columns import Floats
+from frm_perception.evaluation.report.comparison_text import difference_rows
+from frm_perception.evaluation.report.comparison_text import method_text
 from frm_perception.evaluation.report.findings import findings
 from frm_perception.evaluation.report.latency import histogram
 from frm_perception.evaluation.report.panels import Panel
@@ -74,10 +76,11 @@ class Headline:
     note: str
 
 
-def content(run: RunFolder) -> dict[str, Any]:
+def content(run: RunFolder, comparison: Mapping[str, Any] | None) -> dict[str, Any]:
     """
     Return what the templates name.
 
+    :param comparison: with a baseline, which is its ``a``; None without one.
     :raises RunFolderError: the folder is not that of a run, or is damaged.
     """
     report = run.read_report()
@@ -93,7 +96,8 @@ def content(run: RunFolder) -> dict[str, Any]:
     timed = _known([camera.figures['milliseconds'] for camera in cameras])
     return {
         'title': _title(report['bags']), 'subject': _subject(report), 'model': report['model'],
-        'findings': findings(report), 'headline': list(_headline(report)),
+        'findings': findings(report, comparison),
+        'headline': list(_headline(report, comparison)),
         'panels': panels, 'panels_left_out': len(cameras) - len(panels),
         'gathered': max((item.gathered for item in panels), default=1),
         'classes': class_rows(report, pixels), 'labelled': labelled,
@@ -102,7 +106,9 @@ def content(run: RunFolder) -> dict[str, Any]:
         'worst': worst, 'latency': _latency(report, timed) if timed.size else None,
         'cameras': camera_table(report), 'segments': segment_table(report),
         'bags': bag_table(report), 'configuration': list(_configuration(report)),
-        'live': None, 'differences': None, 'definitions': _DEFINITIONS, 'pictures_left_out': (
+        'live': None, 'differences': None if comparison is None else {
+            'text': method_text(comparison), 'rows': difference_rows(comparison)},
+        'definitions': _DEFINITIONS, 'pictures_left_out': (
             count(pictures.left_out, 'picture') if pictures.left_out else ''),
         'picture_room': f'{PICTURES_BYTES / 2**20:.0f} MiB'}
 
@@ -176,7 +182,9 @@ def _subject(report: Mapping[str, Any]) -> str:
             f'{count(report["figures"]["frames"], "frame")}.')
 
 
-def _headline(report: Mapping[str, Any]) -> Iterator[Headline]:
+def _headline(report: Mapping[str, Any], comparison: Mapping[str, Any] | None
+              ) -> Iterator[Headline]:
+    compared = {} if comparison is None else comparison['figures']
     figures = report['figures']
     labelled = f'{count(figures["labelled"], "labelled frame")}'
     occurring = sum(value is not None for value in figures['iou'].values())
@@ -188,11 +196,18 @@ def _headline(report: Mapping[str, Any]) -> Iterator[Headline]:
             ('confidence', 'confidence', 'mean of the pixels'),
             ('drivable_share', 'drivable area', 'of the image')):
         if figures[key] is not None:
-            yield Headline(title, percent(figures[key]), '%', note)
+            yield Headline(title, percent(figures[key]), '%',
+                           _with_difference(note, compared.get(key)))
     total = report['timings']['milliseconds'].get('total')
     if total:
         yield Headline('latency, p95', milliseconds(total['p95']), 'ms',
                        f'half within {milliseconds(total["p50"])} ms')
+
+
+def _with_difference(note: str, figure: Mapping[str, Any] | None) -> str:
+    if figure is None or figure['difference'] is None:
+        return note
+    return f'{note}; {100 * figure["difference"]:+.2f} to the baseline'
 
 
 def _configuration(report: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
@@ -210,7 +225,14 @@ def _configuration(report: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[
 
 
 def _entries(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [(name.replace('_', ' '), _text(value)) for name, value in values.items()]
+    return [(_title_of(name), _text(value)) for name, value in values.items()]
+
+
+def _title_of(name: str) -> str:
+    for end, unit in (('_ms', ' (ms)'), ('_s', ' (s)')):
+        if name.endswith(end):
+            return name.removesuffix(end).replace('_', ' ') + unit
+    return name.replace('_', ' ')
 
 
 def _text(value: object) -> str:

@@ -30,6 +30,9 @@ from frm_perception.evaluation.report.columns import Summary
 _TIME_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 """Seconds between two marks of time; fractions and hours are 1, 2 or 5 times a power of ten."""
 
+_NOTHING = 1e-9
+"""What is smaller is no extent."""
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -78,7 +81,7 @@ def band_path(columns: Columns, summary: Summary, x: Scale, y: Scale) -> str:
 
 def nice_step(span: float, most: int) -> float:
     """Return 1, 2 or 5 times a power of ten, so that at most so many steps go into a span."""
-    if span <= 0:
+    if span <= _NOTHING:
         return 1.0
     power = 10.0 ** math.floor(math.log10(span / most))
     return next(factor * power for factor in (1, 2, 5, 10, 20)
@@ -109,7 +112,7 @@ def share_range(lows: Sequence[float], highs: Sequence[float]) -> tuple[float, f
 
 def up_to(high: float) -> float:
     """Return a round number that is not less, as the end of a scale that begins at 0."""
-    if high <= 0:
+    if high <= _NOTHING:
         return 1.0
     step = nice_step(high, 4)
     return math.ceil(high / step - 1e-9) * step

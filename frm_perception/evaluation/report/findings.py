@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from frm_perception.evaluation.report.comparison_text import difference_rows
 from frm_perception.evaluation.report.panels import ALARM_TITLES
 from frm_perception.evaluation.report.wording import count
 from frm_perception.evaluation.report.wording import some_of
@@ -41,11 +42,15 @@ class Finding:
     text: str
 
 
-def findings(report: Mapping[str, Any]) -> list[Finding]:
-    """Return what is wrong, then what else limits the figures; nothing if all is well."""
+def findings(report: Mapping[str, Any], comparison: Mapping[str, Any] | None) -> list[Finding]:
+    """
+    Return what is wrong, then what else limits the figures; nothing if all is well.
+
+    :param comparison: with a baseline, if there is one.
+    """
     found = [*_incomplete(report), *_damage(report['bags']), *_live(report.get('live')),
-             *_alarms(report['alarms']), *_left_out(report['bags']), *_model(report['model']),
-             *_labels(report)]
+             *_alarms(report['alarms']), *_worse(comparison), *_left_out(report['bags']),
+             *_model(report['model']), *_labels(report)]
     return sorted(found, key=lambda finding: not finding.wrong)
 
 
@@ -80,6 +85,14 @@ def _alarms(alarms: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
         yield Finding(True, f'Alarm: {ALARM_TITLES.get(kind, kind)}',
                       f'{count(len(mine), "time")}, {count(frames, "frame")}, on '
                       f'{some_of(cameras)}.')
+
+
+def _worse(comparison: Mapping[str, Any] | None) -> Iterator[Finding]:
+    rows = [] if comparison is None else [
+        row for row in difference_rows(comparison) if row.verdict == 'worse']
+    if rows:
+        yield Finding(True, 'Worse than the baseline', some_of(
+            [f'{row.title} {row.difference}' for row in rows]) + '.')
 
 
 def _left_out(bags: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:

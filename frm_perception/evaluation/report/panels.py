@@ -44,12 +44,12 @@ MOST_COLUMNS = 600
 """Time lines have no more points than that; frames share them where there are more."""
 
 _WIDTH = 1000
-_LEFT, _RIGHT = 96, 984
+_LEFT, _RIGHT = 132, 984
 
 _SLOTS = 9
 _SLOT_GAP = 4
 _STRIP_TOP = 18
-_TRACK, _TRACK_GAP = 44, 16
+_TRACK, _TRACK_GAP = 44, 22
 _PICTURE_WIDTH = 224
 _LEAST_BAND = 2.0
 
@@ -205,11 +205,11 @@ def _thumbnails(run: RunFolder, camera: CameraFrames, x: Scale, pictures: Pictur
 def _track(name: str, summary: Summary, columns: Columns, x: Scale, ends: tuple[float, float],
            top: float) -> Track:
     y = Scale(*ends, top + _TRACK, top)
-    text = milliseconds if name == 'milliseconds' else _whole_percent
+    scale = 1 if name == 'milliseconds' else 100
     return Track(
         _TITLES[name], 'ms' if name == 'milliseconds' else '%', top, top + _TRACK,
         line_path(columns, summary.mean, x, y), band_path(columns, summary, x, y),
-        [(y(value), text(value)) for value in marks(*ends, (ends[1] - ends[0]) / 2)])
+        [(y(value), f'{scale * value:g}') for value in (ends[0], sum(ends) / 2, ends[1])])
 
 
 def _alarm_bands(camera: CameraFrames, alarms: Sequence[Mapping[str, Any]], x: Scale
@@ -252,8 +252,4 @@ def _reading(name: str, low: float, mean: float, high: float) -> str:
     text, unit = (milliseconds, 'ms') if name == 'milliseconds' else (percent, '%')
     around = '' if low == high else f' ({text(low)} to {text(high)})'
     return f'{text(mean)} {unit}{around}'
-
-
-def _whole_percent(share: float) -> str:
-    return percent(share, 0)
 

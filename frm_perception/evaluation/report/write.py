@@ -17,8 +17,6 @@ from __future__ import annotations
 
 from frm_perception.evaluation.drive.compare import compare
 from frm_perception.evaluation.drive.run_folder import RunFolder
-from frm_perception.evaluation.report.comparison_text import difference_rows
-from frm_perception.evaluation.report.comparison_text import method_text
 from frm_perception.evaluation.report.content import content
 from frm_perception.evaluation.report.markdown import markdown
 from frm_perception.evaluation.report.page import html
@@ -34,11 +32,8 @@ def write_reports(run: RunFolder, baseline: RunFolder | None = None) -> None:
         in common.
     :raises OSError: a file cannot be written.
     """
-    shown = content(run)
     comparison = None if baseline is None else compare(baseline, run)
-    if comparison is not None:
-        shown['differences'] = {'text': method_text(comparison),
-                                'rows': difference_rows(comparison)}
+    shown = content(run, comparison)
     for name, text in (('report.html', html(shown)),
                        ('report.md', markdown(shown, run.read_report(), comparison))):
         with replacing(run.path / name) as partial:

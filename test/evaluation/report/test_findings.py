@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 from synthetic_run import SyntheticRun
 
+from frm_perception.evaluation.drive.compare import compare
 from frm_perception.evaluation.report.findings import findings
 
 RUN = SyntheticRun(frames=10)
@@ -34,11 +35,11 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def titles(report: dict[str, Any], wrong: bool) -> list[str]:
     """Return the titles of what is wrong, or of the rest."""
-    return [finding.title for finding in findings(report) if finding.wrong == wrong]
+    return [finding.title for finding in findings(report, None) if finding.wrong == wrong]
 
 
 def test_nothing_is_found_where_all_is_well(report: dict[str, Any]) -> None:
-    assert findings(report) == []
+    assert findings(report, None) == []
 
 
 @pytest.mark.parametrize(('change', 'title', 'wrong'), [
@@ -62,7 +63,7 @@ def test_what_a_bag_lacks_is_told(report: dict[str, Any], key: str, value: objec
 
 def test_alarms_and_damage_come_before_what_is_only_worth_knowing(tmp_path: Path) -> None:
     run = replace(RUN, labelled=False, alarmed=(2, 3), damage=['cut off'])
-    found = findings(run.write(tmp_path).read_report())
+    found = findings(run.write(tmp_path).read_report(), None)
     assert [finding.title for finding in found] == [
         'drive is damaged', 'Alarm: one class only', 'No labels']
     assert found[1].text == '1 time, 2 frames, on /front/image_raw of drive.'
@@ -72,3 +73,10 @@ def test_many_damaged_bags_are_summed_up(report: dict[str, Any]) -> None:
     bag = {**report['bags'][0], 'damage': ['cut off']}
     changed = {**report, 'bags': [{**bag, 'name': f'bag {number}'} for number in range(50)]}
     assert titles(changed, True)[-1] == '38 more bags are damaged'
+
+
+def test_what_became_worse_than_the_baseline_is_wrong(tmp_path: Path) -> None:
+    old, new = RUN.write(tmp_path / 'old'), replace(RUN, right=0.6).write(tmp_path / 'new')
+    for pair, expected in (((old, new), ['Worse than the baseline']), ((new, old), [])):
+        found = findings(pair[1].read_report(), compare(*pair, segment_s=0.2))
+        assert [finding.title for finding in found] == expected

@@ -50,5 +50,7 @@ for (const panel of document.querySelectorAll('.panel')) {
   picture.setAttribute('aria-valuemax', x.length - 1);
   picture.setAttribute('aria-valuenow', '0');
   readout.hidden = false;
-  panel.querySelector('.hint').hidden = false;
+  show(0);
 }
+
+for (const hint of document.querySelectorAll('.hint')) hint.hidden = false;
