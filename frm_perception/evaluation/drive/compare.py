@@ -186,8 +186,8 @@ def _figure(name: str, difference: Difference) -> dict[str, Any]:
 def _places(sums: SegmentSums, differences: Mapping[str, Difference]) -> dict[str, Any]:
     """Return where the first figure that both runs have fell and rose most."""
     counted: dict[str, Callable[[RunSums], Floats]] = {
-        'drivable_iou': lambda run: _iou(run.drivable),
-        'mean_iou': lambda run: _mean_iou(run.classes),
+        'drivable_iou': lambda run: _iou(run.drivable.astype(np.float64)),
+        'mean_iou': lambda run: _mean_iou(run.classes.astype(np.float64)),
         'stability': lambda run: _divide(*run.shares['stability'].T)}
     for name, figure in counted.items():
         if differences[name].difference is None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -64,7 +65,8 @@ class Pictures:
             return None
         if pixels.shape[1] > width:
             height = max(round(pixels.shape[0] * width / pixels.shape[1]), 1)
-            pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+            pixels = np.asarray(
+                cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
         done, data = cv2.imencode('.jpg', pixels, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
         if not done:
             return None
@@ -79,7 +81,9 @@ class Pictures:
         path = file.resolve()
         if not path.is_relative_to(self._folder) or not path.is_file():
             return None
+        data = np.frombuffer(path.read_bytes(), np.uint8)
         try:
-            return cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+            pixels: Any = cv2.imdecode(data, cv2.IMREAD_COLOR)  # None of what is no picture
         except cv2.error:  # an empty file, or more pixels than OpenCV takes
             return None
+        return pixels
