@@ -21,16 +21,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
-from frm_perception.cli.arguments import positive
-from frm_perception.cli.label_arguments import add_label_arguments
-from frm_perception.cli.label_arguments import chosen_comparison
+from frm_perception.cli.drive_arguments import add_drive_arguments
+from frm_perception.cli.drive_arguments import drive_options
 from frm_perception.cli.model_arguments import add_model_arguments
 from frm_perception.cli.model_arguments import chosen_bundle
 from frm_perception.cli.model_arguments import engine_cache
 from frm_perception.cli.model_arguments import load_segmenter
 
 if TYPE_CHECKING:
-    from frm_perception.evaluation.drive.evaluate_bags import Options
     from frm_perception.evaluation.drive.run_folder import RunFolder
     from frm_perception.runtime.bundle import Bundle
     from frm_perception.runtime.segmenter import Segmenter
@@ -56,17 +54,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
                         help='forget what an earlier run left in the folder')
     parser.add_argument('--topic', action='append', default=[], metavar='NAME',
                         help='image topic; may be given several times (default: all cameras)')
-    parser.add_argument('--labels-topic', metavar='NAME',
-                        help='topic of true labels, with {camera} for the name of the camera '
-                             "(default: {camera}/ground_truth/label where it is there; '' for "
-                             'none)')
-    add_label_arguments(parser)
-    parser.add_argument('--tolerance', type=_milliseconds, default=5.0, metavar='MS',
-                        help='most milliseconds between the stamps of an image and its labels '
-                             '(default: %(default)s)')
-    parser.add_argument('--segment', type=positive, default=10.0, metavar='SECONDS',
-                        help='length of the parts of a drive that have figures of their own '
-                             '(default: %(default)s)')
+    add_drive_arguments(parser)
     parser.add_argument('--baseline', type=Path, metavar='RUN',
                         help='also print the difference to this earlier run of the same bags')
     add_model_arguments(parser)
@@ -85,16 +73,17 @@ def run(args: argparse.Namespace) -> int:
     from frm_perception.evaluation.drive.drive_report import require_same_bags
     from frm_perception.evaluation.drive.drive_run import evaluate_drive
     from frm_perception.evaluation.drive.evaluate_bags import EvaluateBags
+    from frm_perception.evaluation.drive.labeller import ModelLabeller
     from frm_perception.evaluation.drive.run_folder import RunFolder
     from frm_perception.evaluation.drive.run_folder import RunFolderError
     from frm_perception.runtime.engines import EngineError
     try:
         baseline = RunFolder(args.baseline).read_report() if args.baseline else None
         bundle = chosen_bundle(args)
-        options = _options(args, bundle)
+        options = drive_options(args, bundle.label_space, tuple(args.topic))
         segmenter = load_segmenter(bundle, args, engine_cache(args))
         second = _second(args, bundle)
-        work = EvaluateBags(args.bags, segmenter, second, options)
+        work = EvaluateBags(args.bags, ModelLabeller(segmenter, second), options)
         if baseline:
             require_same_bags(work.bags, baseline)
         folder = RunFolder(args.output or Path('out/bags') / work.bags[0].name)
@@ -112,19 +101,6 @@ def run(args: argparse.Namespace) -> int:
               file=sys.stderr)
         return 130
     return _tell(report, baseline, folder)
-
-
-def _options(args: argparse.Namespace, bundle: Bundle) -> Options:
-    from frm_perception.evaluation.drive.drive_camera import Choice
-    from frm_perception.evaluation.drive.drive_camera import Truth
-    from frm_perception.evaluation.drive.evaluate_bags import Options
-    truth = None
-    if args.label_space or args.drivable_ids:
-        comparison, known, meaning = chosen_comparison(args, bundle.label_space)
-        ids = ' '.join(map(str, (*args.drivable_ids, 'ignored', *args.ignore_ids)))
-        truth = Truth(comparison, known, f'{meaning} {ids}')
-    return Options(Choice(tuple(args.topic), args.labels_topic, truth), args.tolerance,
-                   args.segment)
 
 
 def _second(args: argparse.Namespace, bundle: Bundle) -> Segmenter | None:
@@ -153,13 +129,6 @@ def _tell(report: dict[str, Any], baseline: dict[str, Any] | None, folder: RunFo
             print(f'frm bag evaluate: warning: {bag["name"]}: {text}', file=sys.stderr)
         damaged = damaged or bool(bag['damage'])
     return DAMAGED if damaged else 0
-
-
-def _milliseconds(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1e6:
-        raise argparse.ArgumentTypeError(f'{text!r} is not within 0 to 1000000')
-    return value
 
 
 def _fail(error: Exception, status: int) -> int:

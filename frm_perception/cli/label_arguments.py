@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _IGNORED = 255
 
 
-def add_label_arguments(parser: argparse.ArgumentParser) -> None:
+def add_label_arguments(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
     """Add what :func:`chosen_comparison` reads."""
     parser.add_argument('--label-space', default='', metavar='NAME_OR_YAML',
                         help='what the ids mean: camvid, cityscapes, bdd100k, or a YAML file with '

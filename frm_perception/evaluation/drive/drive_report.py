@@ -34,7 +34,6 @@ from frm_perception.evaluation.drive.run_folder import FORMAT
 from frm_perception.evaluation.drive.run_folder import RunFolder
 from frm_perception.evaluation.record import percentiles
 from frm_perception.evaluation.record import provenance
-from frm_perception.runtime.segmenter import Segmenter
 
 PACKAGES = ('frm-perception', 'numpy', 'onnxruntime', 'onnxruntime-gpu',
             'opencv-python-headless', 'rosbags')
@@ -57,14 +56,14 @@ def drive_report(run: EvaluateBags, by_camera: Records, complete: bool, seconds:
     truth = run.comparison
     compared = () if truth is None or truth.drivable_alone else truth.classes
     choice = run.options.choice
-    space = run.segmenter.label_space
+    space = run.labeller.label_space
+    model, second = run.labeller.describe()
     origin = provenance(PACKAGES)
     machine = dict(origin.pop('machine'))  # type: ignore[call-overload]
     load = machine.pop('load')
     return {
         'format': FORMAT, 'complete': complete,
-        'model': _model(run.segmenter),
-        'second': None if run.second is None else _model(run.second),
+        'model': model, 'second': second,
         'options': {
             'topics': list(choice.topics), 'labels_topic': choice.labels_topic,
             'labels': choice.truth and choice.truth.meaning,
@@ -86,7 +85,8 @@ def drive_report(run: EvaluateBags, by_camera: Records, complete: bool, seconds:
             'milliseconds': _milliseconds(every),
             'cameras': {topic: _milliseconds(records) for topic, records in by_topic.items()},
             'seconds': seconds, 'load': load},
-        'origin': {'machine': machine, **origin}}
+        'origin': {'machine': machine, **origin},
+        **({} if run.live is None else {'live': run.live})}
 
 
 def difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
@@ -124,12 +124,6 @@ def _subject(report: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for bag in report['bags']:
         for name in ('path', 'begin_ns', 'end_ns', 'images', 'cameras', 'labels'):
             yield f'{name} of bag {bag["name"]}', bag.get(name)
-
-
-def _model(segmenter: Segmenter) -> dict[str, Any]:
-    entry = segmenter.bundle.entry(segmenter.info.precision)
-    return {**asdict(segmenter.info), 'file': str(segmenter.bundle.folder / entry.file),
-            'sha256': entry.sha256, 'label_space': segmenter.label_space.name}
 
 
 def _bag(bag: DriveBag, by_camera: Records) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def evaluate_drive(run: EvaluateBags, folder: RunFolder, restart: bool) -> dict[
     folder.write_report(report)
     try:
         run.run(folder)
-        draw_pictures(run.bags, run.segmenter, folder)
+        draw_pictures(run.bags, run.labeller, folder)
     except KeyboardInterrupt:
         folder.write_report(
             drive_report(run, _records(run, folder), False, perf_counter() - begin))

@@ -16,11 +16,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from dataclasses import field
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -29,24 +31,20 @@ from frm_perception.evaluation.drive.ahead import ahead
 from frm_perception.evaluation.drive.drive_camera import Choice
 from frm_perception.evaluation.drive.drive_camera import DriveCamera
 from frm_perception.evaluation.drive.drive_camera import choose_cameras
-from frm_perception.evaluation.drive.frame_reader import FrameImage
 from frm_perception.evaluation.drive.frame_reader import FrameReader
 from frm_perception.evaluation.drive.frame_record import FrameRecord
+from frm_perception.evaluation.drive.labeller import Labeller
 from frm_perception.evaluation.drive.run_folder import RunFolder
 from frm_perception.evaluation.drive.run_folder import RunFolderError
-from frm_perception.evaluation.drive.scorer import FrameLabels
 from frm_perception.evaluation.drive.scorer import Scorer
 from frm_perception.evaluation.drive.true_labels import TrueLabels
 from frm_perception.evaluation.drive.true_labels import Unmatched
+from frm_perception.labels import LabelSpace
 from frm_perception.media.bag_reader import Recording
 from frm_perception.media.files import MediaError
 from frm_perception.media.segment_files import output_names
-from frm_perception.runtime.segmenter import Inferred
-from frm_perception.runtime.segmenter import Request
-from frm_perception.runtime.segmenter import Segmenter
 
 _DECODED_AHEAD = 3
-_INFERRED_AHEAD = 2
 
 
 @dataclass(frozen=True)
@@ -91,29 +89,29 @@ class DriveBag:
 
 class EvaluateBags:
     """
-    One run: some bags, one model, and a second one if need be.
+    One run: some bags, and what their frames have labels from.
 
-    :param segmenter: the model.
-    :param second: a model whose labels are compared with the model's.
+    :param live: for the report, what became of the images of a running node; None without one.
     :raises MediaError: a bag is not there, none can be opened, or one has not what was asked for.
     :raises ValueError: the bags' labels, or the second model's, cannot be compared with the
         model's, or not in one run.
     """
 
-    def __init__(self, bags: Sequence[Path], segmenter: Segmenter, second: Segmenter | None,
-                 options: Options) -> None:
-        self.segmenter = segmenter
-        self.second = second
+    def __init__(self, bags: Sequence[Path], labeller: Labeller, options: Options,
+                 live: Mapping[str, Any] | None = None) -> None:
+        self.labeller = labeller
         self.options = options
+        self.live = live
         paths = list(dict.fromkeys(bag.resolve() for bag in bags))
-        self.bags = [_opened(path, name, options.choice, segmenter) for path, name in
+        self.bags = [_opened(path, name, options.choice, labeller.label_space) for path, name in
                      zip(paths, output_names(paths), strict=True)]
         if not any(bag.cameras for bag in self.bags):
             raise MediaError('\n'.join(text for bag in self.bags for text in bag.damage))
         self.comparison = _common(
             [camera for bag in self.bags for camera in bag.cameras if camera.truth])
+        second = labeller.second_space
         self._second_comparison = None if second is None else Comparison.between(
-            segmenter.label_space, second.label_space)
+            labeller.label_space, second)
 
     def run(self, folder: RunFolder) -> None:
         """
@@ -142,18 +140,18 @@ class EvaluateBags:
         """Yield the records that are not done; then note in the bag what was wrong with it."""
         labels = TrueLabels(bag.path, bag.cameras, round(self.options.tolerance_ms * 1e6))
         reader = FrameReader(Recording(bag.path), bag.cameras, labels, done,
-                             [segmenter.reduction for segmenter in self._segmenters()])
+                             self.labeller.reductions)
         scorers = {
             camera.topic: Scorer(
-                bag.name, camera.topic, self.segmenter.label_space.classes,
+                bag.name, camera.topic, self.labeller.label_space.classes,
                 None if camera.truth is None else camera.truth.comparison,
                 self._second_comparison)
             for camera in bag.cameras}
         # One thread decodes, one runs the networks, and this one does what comes after them.
         frames = ahead(reader.frames(), _DECODED_AHEAD)
-        with closing(ahead(self._infer(frames), _INFERRED_AHEAD)) as results:
-            for frame, inferred in results:
-                record = scorers[frame.camera].score(frame.frame, self._finish(frame, inferred))
+        with closing(self.labeller.label(frames)) as results:
+            for frame, found in results:
+                record = scorers[frame.camera].score(frame.frame, found)
                 if frame.recorded is None:
                     yield record
                 else:
@@ -161,27 +159,8 @@ class EvaluateBags:
         bag.damage, bag.unread = reader.damage, reader.unread
         bag.unmatched = labels.unmatched
 
-    def _segmenters(self) -> list[Segmenter]:
-        return [self.segmenter] if self.second is None else [self.segmenter, self.second]
 
-    def _infer(self, frames: Generator[FrameImage, None, None]
-               ) -> Generator[tuple[FrameImage, list[Inferred]], None, None]:
-        with closing(frames):
-            for frame in frames:
-                yield frame, [
-                    segmenter.infer([Request(image.pixels, image.encoding,
-                                             reduction=image.reduction)])[0]
-                    for segmenter, image in zip(self._segmenters(), frame.images, strict=True)]
-
-    def _finish(self, frame: FrameImage, inferred: Sequence[Inferred]) -> FrameLabels:
-        found = self.segmenter.finish(inferred[0])
-        second = None if self.second is None else self.second.finish(inferred[1]).labels
-        stages = {'decode': frame.decode_ms, **found.timings}
-        return FrameLabels(found.labels, found.drivable, {**stages, 'total': sum(stages.values())},
-                           self.segmenter.cell_confidence(inferred[0]), second)
-
-
-def _opened(path: Path, name: str, choice: Choice, segmenter: Segmenter) -> DriveBag:
+def _opened(path: Path, name: str, choice: Choice, model: LabelSpace) -> DriveBag:
     """
     Return a bag with its cameras; one that is damaged all over has none, and says why.
 
@@ -193,7 +172,7 @@ def _opened(path: Path, name: str, choice: Choice, segmenter: Segmenter) -> Driv
         recording = Recording(path)
     except MediaError as error:
         return DriveBag(name, path, damage=(str(error),))
-    cameras, left_out = choose_cameras(recording, name, choice, segmenter.label_space)
+    cameras, left_out = choose_cameras(recording, name, choice, model)
     images = sum(recording.topic(camera.topic).count for camera in cameras)
     return DriveBag(name, path, cameras, left_out, recording.begin_ns, recording.end_ns, images)
 

@@ -38,6 +38,7 @@ from tqdm import tqdm
 
 from frm_perception.evaluation.drive.evaluate_bags import EvaluateBags
 from frm_perception.evaluation.drive.evaluate_bags import Options
+from frm_perception.evaluation.drive.labeller import ModelLabeller
 from frm_perception.evaluation.drive.run_folder import RunFolder
 from frm_perception.evaluation.record import markdown_table
 from frm_perception.evaluation.record import origin_text
@@ -73,7 +74,7 @@ def measure(bag: Path, segmenter: Segmenter, rounds: int) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix='frm_perception-') as scratch:
             folder = RunFolder(Path(scratch))
             begin = perf_counter()
-            run = EvaluateBags([bag], segmenter, None, Options())
+            run = EvaluateBags([bag], ModelLabeller(segmenter), Options())
             run.run(folder)
             seconds = perf_counter() - begin
             records = [record for camera in run.bags[0].cameras

@@ -25,22 +25,22 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from frm_perception.evaluation.drive.evaluate_bags import DriveBag
-from frm_perception.evaluation.drive.images import DecodedImage
 from frm_perception.evaluation.drive.images import decode_message
+from frm_perception.evaluation.drive.labeller import Labeller
 from frm_perception.evaluation.drive.notable_frames import spread_frames
 from frm_perception.evaluation.drive.notable_frames import worst_frames
 from frm_perception.evaluation.drive.run_folder import RunFolder
+from frm_perception.media.bag_reader import RecordedMessage
 from frm_perception.media.bag_reader import Recording
 from frm_perception.media.files import write_image
 from frm_perception.media.overlay import draw_overlay
 from frm_perception.runtime.pixels import to_rgb
-from frm_perception.runtime.segmenter import Segmenter
 
 SMALL_WIDTH = 320
 LARGE_WIDTH = 1280
 
 
-def draw_pictures(bags: Sequence[DriveBag], segmenter: Segmenter, folder: RunFolder) -> None:
+def draw_pictures(bags: Sequence[DriveBag], labeller: Labeller, folder: RunFolder) -> None:
     """
     Draw what is not there yet: small pictures spread over the drive, large ones of worst frames.
 
@@ -57,7 +57,7 @@ def draw_pictures(bags: Sequence[DriveBag], segmenter: Segmenter, folder: RunFol
             for message in Recording(bag.path).messages(cameras) if cameras else ():
                 files = missing.get((bag.name, message.topic, message.index))
                 if files:
-                    overlay = _overlay(decode_message(message, segmenter.reduction), segmenter)
+                    overlay = _overlay(message, labeller)
                     for file, width in files:
                         write_image(file, _at_most(overlay, width))
                     progress.update()
@@ -88,13 +88,14 @@ def _pictures(bags: Sequence[DriveBag], folder: RunFolder
         yield frame, folder.worst_file(*frame), LARGE_WIDTH
 
 
-def _overlay(image: DecodedImage, segmenter: Segmenter) -> NDArray[np.uint8]:
-    found = segmenter.segment(image.pixels, image.encoding, reduction=image.reduction)
+def _overlay(message: RecordedMessage, labeller: Labeller) -> NDArray[np.uint8]:
+    image = decode_message(message, labeller.reductions[0])
+    found = labeller.show(message.topic, message.index, image)
     height, width = image.pixels.shape[:2]
     labels, drivable = (np.asarray(cv2.resize(pixels, (width, height),
                                               interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
                         for pixels in (found.labels, found.drivable))
-    return draw_overlay(to_rgb(image.pixels, image.encoding), labels, segmenter.label_space,
+    return draw_overlay(to_rgb(image.pixels, image.encoding), labels, labeller.label_space,
                         drivable)
 
 
