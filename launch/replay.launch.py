@@ -14,7 +14,8 @@
 """
 Play a ROS bag through the node `segmenter`, and end where the bag ends.
 
-The bag is played once the node is active. Every argument of `segment.launch.py` can be given, too.
+`frm bag replay` plays it, of any distribution and without rosbag2, once the node is active and
+both have found each other. Every argument of `segment.launch.py` can be given, too.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import EnvironmentVariable
 from launch.substitutions import PathJoinSubstitution
 from launch_ros.event_handlers import OnStateTransition
+from launch_ros.substitutions import ExecutableInPackage
 from launch_ros.substitutions import FindPackageShare
 
 from frm_perception.ros.private_system import PROFILE_VARIABLE
@@ -47,25 +49,34 @@ from launch import LaunchContext
 from launch import LaunchDescription
 from launch import LaunchDescriptionEntity
 
-DISCOVERY_S = 5.0
-"""
-How long the player waits before it plays, so that node and player have found each other.
-
-With our profile Fast DDS took 1.6 s on an idle computer; what is missed is said again every 3 s.
-"""
+NODE = 'segmenter'
+DAMAGED = 3
+"""Status of the player where all that can be read of a damaged bag was played."""
 LAST_ANSWERS_S = 2.0
 """How long the node goes on after the end of the bag, for what it still works on."""
 
+_TRUTHS = ['true', 'false', 'True', 'False']
+
 ARGUMENTS = (
     DeclareLaunchArgument(
-        'bag', description='The ROS bag to play: a folder, or a file of MCAP or sqlite3.'),
+        'bag', description='The ROS bag to play: a folder, or a file of MCAP, sqlite3 or ROS 1.'),
     DeclareLaunchArgument(
         'rate', default_value='1.0',
         description='How many times as fast as it was recorded the bag is played.'),
     DeclareLaunchArgument(
-        'loop', default_value='false', choices=['true', 'false', 'True', 'False'],
-        description='Play the bag again and again, until Ctrl-C, with a pause of '
-                    f'{DISCOVERY_S:.0f} s.'),
+        'as_answered', default_value='false', choices=_TRUTHS,
+        description='Play it as fast as the node answers, instead of at a rate: the next image of '
+                    'a camera goes out when the one before is answered, or counted under a '
+                    'reason.'),
+    DeclareLaunchArgument(
+        'start', default_value='0.0',
+        description='Leave out so many seconds at the beginning of the bag.'),
+    DeclareLaunchArgument(
+        'duration', default_value='',
+        description='Play so many seconds of the bag instead of all.'),
+    DeclareLaunchArgument(
+        'loop', default_value='false', choices=_TRUTHS,
+        description='Play the bag again and again, until Ctrl-C.'),
     DeclareLaunchArgument(
         'remap', default_value='',
         description='Topics of the bag under other names, such as "/cam0:=/camera/image_raw '
@@ -74,6 +85,10 @@ ARGUMENTS = (
         'clock', default_value='200.0',
         description='Messages a second on /clock, the time of the recording; the node takes its '
                     'time from there.'),
+    DeclareLaunchArgument(
+        'evaluate', default_value='',
+        description='Folder for an evaluation of the node on this bag: which images were '
+                    'answered, why others were not, and how good the answers are.'),
 )
 
 
@@ -101,14 +116,15 @@ def _prepare(context: LaunchContext) -> Sequence[LaunchDescriptionEntity]:
         raise ValueError(f'bag: there is no file or folder {bag}')
     respawns = given.get('respawn', '').lower() == 'true'
     player = ExecuteProcess(
-        cmd=['ros2', 'bag', 'play', str(bag), *_options(given)],
+        cmd=[ExecutableInPackage('frm', 'frm_perception'), 'bag', 'replay', str(bag),
+             *_options(given)],
         name='player', output='screen')
 
     def on_exit(event: ProcessExited, context: LaunchContext) -> list[Action]:
         is_player = event.action is player
         if context.is_shutdown or (respawns and not is_player):
             return []
-        if event.returncode:
+        if event.returncode and not (is_player and event.returncode == DAMAGED):
             raise RuntimeError(f'the {"player" if is_player else "node"} ended with status '
                                f'{event.returncode}: see above')
         if is_player:
@@ -125,29 +141,41 @@ def _prepare(context: LaunchContext) -> Sequence[LaunchDescriptionEntity]:
 
 def _options(given: dict[str, str]) -> list[str]:
     """
-    Return the options of `ros2 bag play`.
+    Return the options of `frm bag replay`.
 
     :raises ValueError: an argument that cannot be, by its name.
     """
-    for name in ('rate', 'clock'):
-        if not _is_positive(given[name]):
+    for name in ('rate', 'clock', *(['duration'] if given['duration'] else [])):
+        if not 0 < _number(given[name]) < float('inf'):
             raise ValueError(f'{name}: {given[name]!r} is not a number above 0')
+    if not 0 <= _number(given['start']) < float('inf'):
+        raise ValueError(f'start: {given["start"]!r} is not a number from 0')
+    as_answered, loop = (given[name].lower() == 'true' for name in ('as_answered', 'loop'))
+    if as_answered and float(given['rate']) != 1:
+        raise ValueError('rate and as_answered exclude each other')
+    if loop and given['evaluate']:
+        raise ValueError('evaluate plays the bag once; leave out loop')
     rules = shlex.split(given['remap'])
     for rule in rules:
         old, _, new = rule.partition(':=')
         if not old or not new:
             raise ValueError(f'remap: {rule!r} is not OLD:=NEW')
-    return ['--rate', given['rate'], '--clock', given['clock'], '--delay', str(DISCOVERY_S),
-            '--disable-keyboard-controls',
-            *(['--loop'] if given['loop'].lower() == 'true' else []),
-            *(['--remap', *rules] if rules else [])]
+    namespace = given.get('namespace', '').strip('/')
+    return [*(['--as-answered'] if as_answered else ['--rate', given['rate']]),
+            '--clock', given['clock'], '--start', given['start'],
+            *(['--duration', given['duration']] if given['duration'] else []),
+            *(['--loop'] if loop else []),
+            *(['--evaluate', given['evaluate']] if given['evaluate'] else []),
+            *(['--remap', *rules] if rules else []),
+            '--node', f'/{namespace}/{NODE}' if namespace else f'/{NODE}']
 
 
-def _is_positive(text: str) -> bool:
+def _number(text: str) -> float:
+    """Return the number that a text says, or NaN, which no comparison holds for."""
     try:
-        return 0 < float(text) < float('inf')
+        return float(text)
     except ValueError:
-        return False
+        return float('nan')
 
 
 def _end(reason: str) -> list[Action]:

@@ -19,7 +19,7 @@ import argparse
 from importlib import import_module
 from typing import Any
 
-ACTIONS = ('make', 'evaluate', 'extract', 'compare', 'report')
+ACTIONS = ('make', 'evaluate', 'replay', 'extract', 'compare', 'report')
 """Modules ``bag_...`` beside this one; each has ``add_parser(subparsers)``, ``run(args)``."""
 
 

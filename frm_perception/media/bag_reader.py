@@ -113,6 +113,7 @@ class Recording:
     :param topics: all that there are, in the order of the bag.
     :param cameras: image topics, but for true labels and for what a segmenter published.
     :param label_topics: topics with true labels.
+    :param output_topics: topics that a segmenter published when the bag was recorded.
     :param begin_ns: when the first message was recorded; `end_ns` is the last one's.
     :raises MediaError: no bag, or nothing in it can be opened.
     """
@@ -143,9 +144,10 @@ class Recording:
         images = [topic for topic in self.topics if topic.type in IMAGE_TYPES]
         self.label_topics = tuple(
             topic.name for topic in images if topic.name.removesuffix(_TRANSPORT).endswith(LABEL))
+        self.output_topics = tuple(topic.name for topic in self.topics if _OURS in topic.name)
         self.cameras = tuple(
             _camera(topic, names) for topic in images
-            if GROUND_TRUTH not in topic.name and _OURS not in topic.name)
+            if GROUND_TRUTH not in topic.name and topic.name not in self.output_topics)
         used = [storage for storage in storages if storage.end_ns]
         self.begin_ns = min((storage.begin_ns for storage in used), default=0)
         self.end_ns = max((storage.end_ns for storage in used), default=0)
@@ -191,6 +193,17 @@ class Recording:
     def list_topics(self) -> str:
         """Return the names of all topics with their types, as text."""
         return ', '.join(f'{topic.name} ({topic.type})' for topic in self.topics) or 'none'
+
+    def is_type_of(self, name: str, distribution: str) -> bool:
+        """
+        Tell whether the bag defines a type with the fields that it has in a distribution of ROS 2.
+
+        :param distribution: such as 'jazzy'; one that is not known counts as the newest.
+        """
+        store = get_typestore(getattr(Stores, f'ROS2_{distribution.upper()}', Stores.LATEST))
+        if name not in store.fielddefs or name not in self._types.fielddefs:
+            return False
+        return bool(store.hash_rihs01(name) == self._types.hash_rihs01(name))
 
     def messages(self, topics: Collection[str]) -> Iterator[RecordedMessage]:
         """

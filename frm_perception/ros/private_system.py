@@ -22,6 +22,8 @@ import socket
 import sys
 from pathlib import Path
 
+from frm_perception.runtime.share import share_folder
+
 PROFILE_VARIABLE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
 SHARED_MEMORY = Path('/dev/shm')
 SEGMENT_BYTES = 70_300_000
@@ -62,6 +64,14 @@ def private_environment(domain: int) -> dict[str, str]:
     # Where ROS comes from wheels nobody has sourced a setup file.
     environment.setdefault('AMENT_PREFIX_PATH', sys.prefix)
     return environment
+
+
+def image_profile() -> dict[str, str]:
+    """Return the environment that gives images enough shared memory; the user's choice wins."""
+    chosen = os.environ.get(PROFILE_VARIABLE)
+    if chosen is not None:
+        return {PROFILE_VARIABLE: chosen}
+    return {PROFILE_VARIABLE: str(share_folder('config') / 'fastdds_shm.xml')}
 
 
 def shared_memory_warning(processes: int) -> str:

@@ -336,20 +336,8 @@ class Segmenter:
         return replace(result, timings={**clock.laps, **result.timings})
 
     def reduction(self, picture: PictureHeader) -> int:
-        """
-        Return by how much a picture may shrink while it is decoded, 1, 2, 4 or 8.
-
-        What is left has at least as many pixels as the network looks at, and every one of them
-        stands for the same number of the picture's.
-        """
-        sides = picture.height, picture.width
-        for factor in REDUCTIONS if picture.reducible else ():
-            if any(side % factor for side in sides):
-                continue
-            seen = self._geometry(*(side // factor for side in sides))
-            if all(have >= need for have, need in zip(seen.view.size, seen.content, strict=True)):
-                return factor
-        return 1
+        """Return by how much a picture may shrink while it is decoded; :func:`jpeg_reduction`."""
+        return jpeg_reduction(picture, self.info.resolution, self._stride, self.info.fit)
 
     def _geometry(self, height: int, width: int) -> Geometry:
         return Geometry.fit((height, width), self.info.resolution, self._stride, self.info.fit)
@@ -363,6 +351,29 @@ class Segmenter:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def jpeg_reduction(picture: PictureHeader, resolution: tuple[int, int], stride: int, fit: str
+                   ) -> int:
+    """
+    Return by how much a picture may shrink while it is decoded, 1, 2, 4 or 8.
+
+    What is left has at least as many pixels as the network looks at, and every one of them
+    stands for the same number of the picture's.
+
+    :param resolution: (height, width) of the network's input.
+    :param stride: pixels of the input for each cell of its output.
+    :param fit: one of :data:`frm_perception.runtime.geometry.FITS`.
+    """
+    sides = picture.height, picture.width
+    for factor in REDUCTIONS if picture.reducible else ():
+        if any(side % factor for side in sides):
+            continue
+        height, width = (side // factor for side in sides)
+        seen = Geometry.fit((height, width), resolution, stride, fit)
+        if all(have >= need for have, need in zip(seen.view.size, seen.content, strict=True)):
+            return factor
+    return 1
 
 
 class _Clock:

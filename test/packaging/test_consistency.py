@@ -37,6 +37,7 @@ LONGEST_MODULE = 400
 MAY_IMPORT = {
     'rclpy': {'ros'}, 'sensor_msgs': {'ros'}, 'std_msgs': {'ros'}, 'diagnostic_msgs': {'ros'},
     'cv_bridge': {'ros'}, 'lifecycle_msgs': {'ros'}, 'bondpy': {'ros'}, 'vision_msgs': {'ros'},
+    'geometry_msgs': {'ros'}, 'rosgraph_msgs': {'ros'},
     'torch': {'networks', 'training', 'deploy', 'runtime/engines/pytorch.py'},
     'onnx': {'networks', 'deploy'},
     'openvino': {'runtime'}, 'numba': {'runtime'}, 'rosbags': {'media'}, 'mcap': {'media'},

@@ -30,7 +30,7 @@ class Listener:
     """
     A subscription of the test process that keeps what it hears.
 
-    :param node: whose namespace the topic is in.
+    :param node: whose namespace the topic is in, unless it begins with a slash.
     :param qos: as the consumer has it that the test stands for.
     """
 
@@ -39,7 +39,7 @@ class Listener:
         self._node = probe.node
         self.heard: list[Any] = []
         self._subscription = probe.node.create_subscription(
-            message_type, f'{node.namespace}/{topic}', self.heard.append, qos)
+            message_type, node.resolved(topic), self.heard.append, qos)
 
     def __enter__(self) -> Listener:
         return self

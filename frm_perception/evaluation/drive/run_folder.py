@@ -33,7 +33,7 @@ FORMAT = 1
 """Version of ``report.json``; a reader refuses others."""
 
 _LOCK = '.lock'
-_OURS = ('frames', 'overlays', 'report.json', 'report.html', 'report.md')
+_OURS = ('frames', 'overlays', 'live', 'report.json', 'report.html', 'report.md')
 
 
 class RunFolderError(ValueError):
@@ -69,6 +69,10 @@ class RunFolder:
     def worst_file(self, bag: str, camera: str, index: int) -> Path:
         """Return the file of a frame's large picture, which the worst frames have."""
         return self.path / 'overlays' / bag / file_name(camera) / f'{index}-large.jpg'
+
+    def live_file(self, bag: str, camera: str) -> Path:
+        """Return the file that says what became of a camera's images in a running node."""
+        return self.path / 'live' / bag / f'{file_name(camera)}.jsonl'
 
     def append(self, record: FrameRecord) -> None:
         """
@@ -152,7 +156,7 @@ class RunFolder:
         :raises OSError: something cannot be removed.
         """
         self.report_file.unlink(missing_ok=True)
-        for folder in (self.path / 'frames', self.path / 'overlays'):
+        for folder in (self.path / name for name in ('frames', 'overlays', 'live')):
             if folder.exists():
                 shutil.rmtree(folder)
 

@@ -46,8 +46,8 @@ from frm_perception.ros.demo.source import DRIVE_PIXEL_BYTES
 from frm_perception.ros.demo.source import Source
 from frm_perception.ros.demo.source import open_recording
 from frm_perception.ros.demo.source import render_drive
-from frm_perception.ros.private_system import PROFILE_VARIABLE
 from frm_perception.ros.private_system import free_domain
+from frm_perception.ros.private_system import image_profile
 from frm_perception.ros.private_system import private_environment
 from frm_perception.ros.private_system import shared_memory_warning
 from frm_perception.runtime.bundle import Bundle
@@ -143,7 +143,7 @@ def _run(options: Options, bundle: Bundle, source: Source | None, scratch: Path,
     print(f'starting camera, segmenter and recorder in ROS domain {domain}, seen by this computer '
           f'only', file=sys.stderr)
     with _environment({**private_environment(domain), 'ROS_LOG_DIR': str(scratch / 'ros')}):
-        recording = record(source, options.node_arguments(), scratch, children, _profile())
+        recording = record(source, options.node_arguments(), scratch, children, image_profile())
     _require_answers(recording, options.output / LOGS)
     drawing = Drawing(source, recording, scratch, bundle.label_space)
     accuracy = drawing.draw(options.output)
@@ -156,7 +156,8 @@ def _run(options: Options, bundle: Bundle, source: Source | None, scratch: Path,
             'mean_iou': accuracy.mean_iou if accuracy.class_iou else None,
             'class_iou': accuracy.class_iou},
         'segmenter': dict(recording.diagnosis.engine),
-        'transport': {'rmw': get_rmw_implementation_identifier(), 'domain': domain, **_profile()},
+        'transport': {'rmw': get_rmw_implementation_identifier(), 'domain': domain,
+                      **image_profile()},
         **provenance(_PACKAGES),
         'per_frame': drawing.frames,
     })
@@ -181,14 +182,6 @@ def require_space(count: int, size: tuple[int, int], rendered: bool) -> None:
             f'{count} frames of {width}x{height} take {needed / 2**20:.0f} MiB, but {folder} has '
             f'{free / 2**20:.0f} MiB free; ask for fewer frames, or let TMPDIR name another '
             f'folder')
-
-
-def _profile() -> dict[str, str]:
-    """Return the environment that gives images enough shared memory; the user's choice wins."""
-    chosen = os.environ.get(PROFILE_VARIABLE)
-    if chosen is not None:
-        return {PROFILE_VARIABLE: chosen}
-    return {PROFILE_VARIABLE: str(share_folder('config') / 'fastdds_shm.xml')}
 
 
 @contextmanager
