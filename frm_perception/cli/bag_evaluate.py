@@ -56,7 +56,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
                         help='image topic; may be given several times (default: all cameras)')
     add_drive_arguments(parser)
     parser.add_argument('--baseline', type=Path, metavar='RUN',
-                        help='also print the difference to this earlier run of the same bags')
+                        help='also show the difference to this earlier run of the same bags')
     add_model_arguments(parser)
     second = parser.add_argument_group(
         'second model', 'How far another model, or another precision of the same, agrees.')
@@ -78,7 +78,8 @@ def run(args: argparse.Namespace) -> int:
     from frm_perception.evaluation.drive.run_folder import RunFolderError
     from frm_perception.runtime.engines import EngineError
     try:
-        baseline = RunFolder(args.baseline).read_report() if args.baseline else None
+        earlier = RunFolder(args.baseline) if args.baseline else None
+        baseline = earlier.read_report() if earlier else None
         bundle = chosen_bundle(args)
         options = drive_options(args, bundle.label_space, tuple(args.topic))
         segmenter = load_segmenter(bundle, args, engine_cache(args))
@@ -91,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
         return _fail(error, 2)
     try:
         with folder.locked():
-            report = evaluate_drive(work, folder, args.restart)
+            report = evaluate_drive(work, folder, args.restart, earlier)
     except RunFolderError as error:
         return _fail(error, 2)
     except (ValueError, EngineError, OSError) as error:
@@ -122,7 +123,7 @@ def _tell(report: dict[str, Any], baseline: dict[str, Any] | None, folder: RunFo
     print(summary(report))
     if baseline:
         print(f'\n{comparison(report, baseline)}')
-    print(f'\nAll of it is in {folder.path}')
+    print(f'\nAll of it is in {folder.path}, to look at in report.html')
     damaged = False
     for bag in report['bags']:
         for text in (*bag['left_out'], *bag['damage']):

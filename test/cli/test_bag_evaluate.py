@@ -96,6 +96,8 @@ def test_every_frame_is_scored_and_labels_are_compared(
     assert found['timings']['cameras'][REAR]['decode']['p50'] > 0
     out, err = capsys.readouterr()
     assert '| drivable IoU' in out and '| total' in out and err == ''
+    assert all((tmp_path / 'run' / name).stat().st_size > 1000
+               for name in ('report.html', 'report.md'))
     assert 'drive: 12 of 24 frames have labels; 0 images and 0 labels have no partner' in out
 
 
