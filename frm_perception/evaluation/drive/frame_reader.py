@@ -91,6 +91,8 @@ class FrameReader:
                     # Labels that it should have had are damaged, which is to be said again.
                     self._labels.of(message.topic, message.index,
                                     (recorded.height, recorded.width))
+                else:
+                    self._labels.skip(message.topic, message.index)
         finally:
             self._labels.stop()
 

@@ -71,6 +71,7 @@ class TrueLabels:
         self._labels: dict[str, dict[int, int]] = {}
         self._messages: Iterator[RecordedMessage] = iter(())
         self._waiting: dict[tuple[str, int], RecordedMessage] = {}
+        self._next: Counter[str] = Counter()  # images before it are asked for no more
         if not self._topics:
             return
         stamped = Recording(bag)
@@ -90,6 +91,7 @@ class TrueLabels:
         :param index: number of the image.
         :param size: its (height, width).
         """
+        self._next[camera] = index
         if index not in self._labels.get(camera, ()):
             return None
         message = self._message(camera, index)
@@ -101,6 +103,10 @@ class TrueLabels:
         except ValueError as error:
             self._note(camera, f'those of image {index}: {error}')
             return None
+
+    def skip(self, camera: str, index: int) -> None:
+        """Go past an image whose labels are not needed, so that they are not kept for it."""
+        self._next[camera] = index + 1
 
     def stop(self) -> None:
         """Read no more; SQLite wants that said by the thread that read."""
@@ -127,14 +133,16 @@ class TrueLabels:
 
     def _message(self, camera: str, index: int) -> RecordedMessage | None:
         """Return the message with the labels of an image; None if it is not there any more."""
-        for place in [place for place in self._waiting if place[0] == camera and place[1] < index]:
-            del self._waiting[place]  # their image could not be read
+        # Of images that were skipped, or could not be read.
+        for place in [place for place in self._waiting if place[1] < self._next[place[0]]]:
+            del self._waiting[place]
         while (camera, index) not in self._waiting:
             message = next(self._messages, None)
             if message is None:
                 return None
             for place in self._wanted.get((message.topic, message.index), ()):
-                self._waiting[place] = message
+                if place[1] >= self._next[place[0]]:
+                    self._waiting[place] = message
         return self._waiting.pop((camera, index))
 
     def _note(self, camera: str, text: str) -> None:

@@ -70,6 +70,22 @@ def test_labels_are_found_wherever_they_were_recorded(
     assert found.unmatched == Unmatched(0, 0) and found.damage == ()
 
 
+def test_labels_of_images_that_are_skipped_are_not_kept(tmp_path: Path) -> None:
+    many = [message for camera in ('/front', '/rear') for number in range(20)
+            for message in (raw(camera, number, painted(scene(number), number)),
+                            truth(camera, number, scene(number)))]
+    bag = write_drive(tmp_path / 'drive', many)
+    rear = DriveCamera('drive', '/rear/image_raw', '/rear/ground_truth/label', TRUTH)
+    found = TrueLabels(bag, [CAMERA, rear], 0)
+    for number in range(19):
+        for camera in (IMAGES, rear.topic):
+            found.skip(camera, number)
+
+    assert np.array_equal(found.of(IMAGES, 19, SIZE), scene(19))
+    assert len(found._waiting) <= 1
+    assert np.array_equal(found.of(rear.topic, 19, SIZE), scene(19))
+
+
 def test_images_without_labels_and_other_cameras_have_none(tmp_path: Path) -> None:
     bag = write_drive(tmp_path / 'drive', frames(3), [truth('/front', 1, scene(1)),
                                                       truth('/front', 7, scene(7))])
