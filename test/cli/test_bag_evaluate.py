@@ -182,6 +182,30 @@ def test_a_folder_of_another_run_is_refused_unless_it_may_be_forgotten(
     assert list((tmp_path / 'mine').iterdir()) == [tmp_path / 'mine' / 'thesis.tex']
 
 
+def test_frames_without_a_report_are_not_taken_for_a_runs(
+        evaluate: Evaluate, drive: Path, tmp_path: Path,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate(drive) == 0
+    (tmp_path / 'run' / 'report.json').unlink()
+    assert evaluate(drive) == 2
+    assert 'has frames, but no report that says of what' in capsys.readouterr().err
+    assert evaluate(drive, '--restart') == 0
+
+
+def test_records_that_the_model_does_not_make_now_are_refused(
+        evaluate: Evaluate, drive: Path, tmp_path: Path,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate(drive) == 0
+    folder = RunFolder(tmp_path / 'run')
+    folder.write_report({**report(tmp_path / 'run'), 'complete': False})
+    lines = folder.records_file('drive', FRONT)
+    *before, last = lines.read_text().splitlines()
+    digest = json.loads(last)['labels_digest']
+    lines.write_text('\n'.join([*before, last.replace(digest, digest[::-1])]) + '\n')
+    assert evaluate(drive) == 2
+    assert f'{FRONT}: frame 11 has other labels now' in capsys.readouterr().err
+
+
 def test_what_is_damaged_is_said_and_the_rest_evaluated(
         evaluate: Evaluate, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     messages = unlabelled('/rear', 12)

@@ -106,3 +106,29 @@ def test_topics_have_files_of_their_own_without_folders(one: list[str], other: l
 
 def test_a_topic_can_be_recognised_in_its_file_name() -> None:
     assert file_name('/front/image_raw/compressed') == 'front.image_raw.compressed'
+
+
+def test_one_process_at_a_time_writes_to_a_folder(folder: RunFolder) -> None:
+    with folder.locked():
+        with pytest.raises(RunFolderError, match='another process writes to'):
+            with RunFolder(folder.path).locked():
+                pass
+    with folder.locked():
+        pass
+
+
+def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / 'thesis.tex').touch()
+    with pytest.raises(RunFolderError, match='holds thesis.tex; choose another'):
+        with RunFolder(tmp_path).locked():
+            pass
+
+
+def test_to_clear_a_folder_removes_the_run_and_nothing_else(folder: RunFolder) -> None:
+    folder.write_report({'format': 1})
+    (folder.path / 'notes.txt').touch()
+    folder.overlay_file(*OF, 0).parent.mkdir(parents=True)
+
+    folder.clear()
+
+    assert [file.name for file in folder.path.iterdir()] == ['notes.txt']
