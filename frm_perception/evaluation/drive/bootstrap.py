@@ -36,6 +36,9 @@ SEED = 0
 LEVEL = 0.95
 """The share of the resamples that lies within an interval."""
 
+LEAST_SEGMENTS = 5
+"""With fewer of them, which all may lie on one side by chance, there is no interval."""
+
 _BLOCK = 100
 
 Floats = NDArray[np.float64]
@@ -55,7 +58,7 @@ class Difference:
     :param a: of the first run, None where nothing of it was seen; ``b`` of the second.
     :param difference: ``b - a``; None where either is.
     :param low: where the 95 % interval of the difference begins, and ``high`` where it ends; None
-        where there are fewer than two segments, or no difference.
+        where fewer than :data:`LEAST_SEGMENTS` segments have the figure, or no difference.
     """
 
     a: float | None
@@ -80,13 +83,22 @@ def compare_statistic(a: Statistic, b: Statistic, segments: int) -> Difference:
     first, second = float(a(once)[0]), float(b(once)[0])
     difference = _known(second - first)
     low = high = None
-    if difference is not None and segments > 1:
+    if difference is not None and _telling(a, b, segments) >= LEAST_SEGMENTS:
         differences = np.concatenate([b(drawn) - a(drawn) for drawn in resamples(segments)])
         # A resample may lack what the figure is about, such as a rare class: it says nothing.
         tail = 50 * (1 - LEVEL)
         bounds = np.nanpercentile(differences, (tail, 100 - tail))
         low, high = float(bounds[0]), float(bounds[1])
     return Difference(_known(first), _known(second), difference, low, high)
+
+
+def _telling(a: Statistic, b: Statistic, segments: int) -> int:
+    """Return how many segments have the figure, in both runs."""
+    count = 0
+    for start in range(0, segments, _BLOCK):
+        alone = np.eye(min(_BLOCK, segments - start), segments, start)
+        count += np.count_nonzero(~np.isnan(b(alone) - a(alone)))
+    return count
 
 
 def resamples(segments: int) -> Iterator[Floats]:

@@ -93,11 +93,16 @@ def test_segments_that_differ_a_lot_make_the_interval_wide() -> None:
     assert widths[0] < 1e-9 < widths[1]
 
 
-def test_one_segment_tells_nothing_of_chance() -> None:
-    counts = np.array([[3, 4]])
-    found = compare_statistic(of_sums(counts, mean), of_sums(counts * [[1, 2]], mean), 1)
-    assert (found.difference, found.low, found.high) == (-0.375, None, None)
-    assert not found.excludes_zero
+@pytest.mark.parametrize(('segments', 'silent', 'known'), [
+    (1, 0, False), (4, 0, False), (5, 0, True), (5, 1, False), (300, 296, False),
+    (300, 295, True)])
+def test_few_segments_that_have_the_figure_tell_nothing_of_chance(
+        segments: int, silent: int, known: bool) -> None:
+    counts = np.array([[0, 0]] * silent + [[3, 4]] * (segments - silent))
+    found = compare_statistic(
+        of_sums(counts, mean), of_sums(counts * [[1, 2]], mean), segments)
+    assert found.difference == -0.375
+    assert (found.low is not None, found.excludes_zero) == (known, known)
 
 
 def test_what_was_never_seen_has_no_difference() -> None:
