@@ -52,7 +52,7 @@ class ManagerBond:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._bond = bond_class()(TOPIC, node.get_name(), node)
+        self._bond = bond_class()(node, TOPIC, node.get_name())
         self._bond.heartbeat_period = HEARTBEAT_S
         self._bond.start()
 
