@@ -22,10 +22,13 @@ from record to record as far as it makes sense.
 from __future__ import annotations
 
 import heapq
+import re
 from collections import Counter
 from collections.abc import Collection
 from collections.abc import Iterator
 from io import BytesIO
+from mmap import ACCESS_READ
+from mmap import mmap
 from pathlib import Path
 from struct import Struct
 from typing import BinaryIO
@@ -55,6 +58,9 @@ _RECORD = Struct('<BQ')
 """Before every record: what it is, and its length."""
 _MESSAGE = Struct('<HIQQ')
 """Before the data of a message: channel, sequence, times of recording and of publishing."""
+_CHUNK = re.compile(b'\x06(?P<length>.{5}\0{3}).{28}(?:\0{4}|\3\0{3}lz4|\4\0{3}zstd)'
+                    b'(?P<compressed>.{8})', re.DOTALL)
+"""How a chunk begins that has less than a terabyte."""
 _PRIVATE = 0x80
 """Kinds of records from here on are for everybody's own use."""
 
@@ -153,17 +159,28 @@ class McapStorage(BagStorage):
                 return
             if end > self._size or not (Opcode.HEADER <= kind <= Opcode.DATA_END
                                         or kind >= _PRIVATE):
-                break
-            if kind in (Opcode.CHUNK, Opcode.MESSAGE):
+                end = self._find_chunk(stream, offset + 1)
+                self._note(f'{self._file.name}: bytes {offset} to {end} make no sense as a whole')
+                if end == self._size and kind == Opcode.CHUNK:
+                    self._add(stream, _Piece(0, offset, None, cut=True))
+            elif kind in (Opcode.CHUNK, Opcode.MESSAGE):
                 lost = not self._add(stream, _Piece(0, offset, None))
             else:
                 self._read_other(kind, stream.read(length), offset, lost)
             offset = end
-        if offset + _RECORD.size <= self._size and kind == Opcode.CHUNK:
-            self._add(stream, _Piece(0, offset, None, cut=True))
         if offset < self._size:
-            self._note(f'{self._file.name}: nothing after byte {offset} of {self._size} makes '
-                      f'sense as a whole')
+            self._note(f'{self._file.name}: the file ends within the record at byte {offset}')
+
+    def _find_chunk(self, stream: BinaryIO, begin: int) -> int:
+        """Return where the next chunk begins, whose lengths agree; or where the file ends."""
+        with mmap(stream.fileno(), 0, access=ACCESS_READ) as data:
+            for match in _CHUNK.finditer(data, begin):
+                length, compressed = (int.from_bytes(match[name], 'little')
+                                      for name in ('length', 'compressed'))
+                there = match.start() + _RECORD.size + length
+                if there <= self._size and match.end() + compressed == there:
+                    return match.start()
+        return self._size
 
     def _read_other(self, kind: int, content: bytes, offset: int, lost: bool) -> None:
         """

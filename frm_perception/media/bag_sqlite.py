@@ -23,6 +23,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection
 from collections.abc import Iterator
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,9 @@ from frm_perception.media.bag_storage import StoredMessage
 from frm_perception.media.bag_storage import full_type
 from frm_perception.media.bag_storage import is_latched
 from frm_perception.media.files import MediaError
+
+_MOST_SKIPPED = 2**32
+"""Numbers of messages that are missing in succession; a larger step is damage itself."""
 
 _ROW = np.dtype([('time', np.int64), ('id', np.int64), ('topic', np.int64)])
 
@@ -60,21 +64,28 @@ class SqliteStorage(BagStorage):
         except sqlite3.Error as error:
             raise MediaError(f'{file} is not a bag in SQLite, or its beginning is damaged '
                              f'({error})') from error
-        texts = {row['topic_type']: row['encoded_message_definition'] for row in definitions}
+        texts = {row.get('topic_type'): row.get('encoded_message_definition', '')
+                 for row in definitions}
         for row in topics:
-            if not isinstance(row['name'], str) or not isinstance(row['type'], str):
-                self._note(f'{file.name}: topic {row["id"]} is damaged')
-                continue
-            if row['serialization_format'] != 'cdr':
-                continue
-            kind = full_type(row['type'])
-            self._names[row['id']] = row['name'], kind
-            self.topics.append(RecordedTopic(
-                row['name'], kind, int(np.sum(self._rows['topic'] == row['id'])),
-                is_latched(str(row.get('offered_qos_profiles', ''))),
-                str(texts.get(row['type'], ''))))
+            self._add_topic(row, texts)
         if len(self._rows):
             self.begin_ns, self.end_ns = (int(self._rows['time'][at]) for at in (0, -1))
+
+    def _add_topic(self, row: Mapping[str, Any], definitions: Mapping[str, Any]) -> None:
+        """
+        Take in a topic, unless it is damaged or holds something else than messages of ROS.
+
+        :param definitions: of types.
+        """
+        key, name, kind = row.get('id'), row.get('name'), row.get('type')
+        if not (isinstance(key, int) and isinstance(name, str) and isinstance(kind, str)):
+            self._note(f'{self._file.name}: topic {key} is damaged')
+        elif row.get('serialization_format') == 'cdr':
+            self._names[key] = name, full_type(kind)
+            self.topics.append(RecordedTopic(
+                name, full_type(kind), int(np.sum(self._rows['topic'] == key)),
+                is_latched(str(row.get('offered_qos_profiles', ''))),
+                str(definitions.get(kind, ''))))
 
     def messages(self, topics: Collection[str]) -> Iterator[StoredMessage]:
         """See the base class."""
@@ -116,26 +127,38 @@ class SqliteStorage(BagStorage):
     def _find_rows(self, database: sqlite3.Connection) -> Iterator[tuple[int, int, int]]:
         """Yield time, id and topic of every message that can be reached."""
         # Damaged rows may hold anything.
-        select = ('SELECT timestamp, id, topic_id FROM messages '
-                  "WHERE typeof(timestamp) = 'integer' AND typeof(topic_id) = 'integer'")
+        select = ('SELECT timestamp, id, topic_id FROM messages WHERE id > ? '
+                  "AND typeof(timestamp) = 'integer' AND typeof(topic_id) = 'integer' ORDER BY id")
         last = 0
+        gaps: list[str] = []
+        following: int | None = 0
+        while following is not None:
+            try:
+                for row in database.execute(select, (last,)):
+                    if last < row[1] <= last + _MOST_SKIPPED:
+                        yield row
+                        last = row[1]
+                break
+            except sqlite3.Error as error:
+                gaps.append(f'behind number {last} ({error})')
+            following = _next_id(database, last)
+            last = last if following is None else following - 1
+        if gaps:
+            self._note(f'{self._file.name}: messages cannot be found in {len(gaps)} places, the '
+                       f'first is {gaps[0]}')
+
+
+def _next_id(database: sqlite3.Connection, last: int) -> int | None:
+    """Return the first id that can be reached behind a damaged one; None if there is none."""
+    skipped = 1
+    while skipped < _MOST_SKIPPED:
         try:
-            for row in database.execute(f'{select} ORDER BY id'):
-                yield row
-                last = row[1]
-            return
-        except sqlite3.Error as error:
-            self._note(f'{self._file.name}: the table of messages is damaged after the first '
-                      f'{last} ({error})')
-        first = last + 1
-        try:
-            for row in database.execute(f'{select} AND id > ? ORDER BY id DESC', (last,)):
-                yield row
-                first = row[1]
+            row = database.execute('SELECT id FROM messages WHERE id > ? ORDER BY id LIMIT 1',
+                                   (last + skipped,)).fetchone()
+            return row[0] if row and last < row[0] <= last + _MOST_SKIPPED else None
         except sqlite3.Error:
-            pass
-        if first > last + 1:
-            self._note(f'{self._file.name}: messages {last + 1} to {first - 1} cannot be found')
+            skipped += 1 + skipped // 100
+    return None
 
 
 def _columns(database: sqlite3.Connection, table: str) -> list[str]:

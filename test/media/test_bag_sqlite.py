@@ -22,6 +22,7 @@ from pathlib import Path
 import pytest
 from recorded_bags import BEGIN_NS
 from recorded_bags import IMAGES
+from recorded_bags import PERIOD_NS
 from recorded_bags import numbered
 from recorded_bags import serialized
 from recorded_bags import storage_file
@@ -93,6 +94,21 @@ def test_rows_that_make_no_sense_cost_no_others(file: Path) -> None:
     assert recording.damage == (
         'bag.db3: 1 messages are damaged, such as message 5 (it has no data)',
         '9 of 12 messages of /front/image_raw can be read')
+
+
+def test_what_lies_between_damaged_places_is_read(tmp_path: Path) -> None:
+    file = storage_file(write_bag(tmp_path / 'bag', numbered(200), 'sqlite3'))
+    data = bytearray(file.read_bytes())
+    for place in (3, 5, 7):
+        begin = len(data) * place // 10
+        data[begin:begin + 30_000] = bytes(30_000)
+    file.write_bytes(data)
+    recording = Recording(file.parent)
+    found = [(item.recorded_ns - BEGIN_NS) // PERIOD_NS
+             for item in recording.messages([IMAGES])]
+    assert 160 < len(found) < 195
+    assert recording.unread == {IMAGES: 200 - len(found)}
+    assert {10, 80, 120, 190} <= set(found)
 
 
 @pytest.mark.parametrize('text', ['nonsense (', 'int32 class', 'my_msgs/Unknown a', '0'])
