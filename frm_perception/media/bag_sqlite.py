@@ -64,7 +64,7 @@ class SqliteStorage(BagStorage):
         except sqlite3.Error as error:
             raise MediaError(f'{file} is not a bag in SQLite, or its beginning is damaged '
                              f'({error})') from error
-        texts = {row.get('topic_type'): row.get('encoded_message_definition', '')
+        texts = {str(row.get('topic_type')): row.get('encoded_message_definition', '')
                  for row in definitions}
         for row in topics:
             self._add_topic(row, texts)
