@@ -124,7 +124,7 @@ def _evaluate(args: argparse.Namespace, recording: Recording) -> None:
     report = evaluate_live(
         recording, _options(args), partial(drive_options, args), RunFolder(args.evaluate),
         args.restart, args.late, _say)
-    print(f'{summary(report)}\n\nAll of it is in {args.evaluate}')
+    print(f'{summary(report)}\n\nAll of it is in {args.evaluate}, to look at in report.html')
 
 
 def _options(args: argparse.Namespace) -> Options:

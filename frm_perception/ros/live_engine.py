@@ -86,6 +86,12 @@ class LiveEngine:
         return self._succession.serving.info
 
     @property
+    def sha256(self) -> str:
+        """Of the file of the model that serves now, 64 hexadecimal digits."""
+        serving = self._succession.serving
+        return serving.bundle.entry(serving.info.precision).sha256
+
+    @property
     def runs(self) -> EngineParameters:
         """The parameters that what serves was made of."""
         return self._succession.fulfilled

@@ -56,6 +56,7 @@ ENGINE = {
     'state': ('text', 'unconfigured, configuring, inactive, active or finalized'),
     'problem': ('text', 'why the latest transition failed; empty: it did not'),
     'model': ('text', 'name of the bundle'),
+    'sha256': ('text', "of the model's file, 64 hexadecimal digits"),
     'network': ('text', 'as `frm networks` names it'),
     'backbone': ('text', 'of the network'),
     'precision': ('text', 'as asked for'),

@@ -285,6 +285,7 @@ class Session:
             {
                 'state': 'active' if self.active else 'inactive',
                 'model': info.bundle,
+                'sha256': engine.sha256,
                 'network': info.network,
                 'backbone': info.backbone,
                 'precision': info.precision,

@@ -54,8 +54,8 @@ from frm_perception.runtime.bundle import find_bundle
 from frm_perception.runtime.segmenter import jpeg_reduction
 from frm_perception.runtime.share import share_folder
 
-_ENGINE = ('network', 'backbone', 'precision', 'precision_run', 'provider_asked', 'provider',
-           'threads', 'batch', 'batch_note', 'fit', 'kernels')
+_ENGINE = ('sha256', 'network', 'backbone', 'precision', 'precision_run', 'provider_asked',
+           'provider', 'threads', 'batch', 'batch_note', 'fit', 'kernels')
 """What of the engine's metrics describes the model in a report, under the same names."""
 _SERVES = ('model', 'resolution', 'precision', 'provider')
 """What must not change while it is evaluated, or the figures are of several models."""
@@ -100,13 +100,14 @@ class NodeLabeller:
     def describe(self) -> tuple[dict[str, Any], None]:
         """Return the model, as the node says."""
         engine, bundle = self._engine, self._bundle
-        entry = None if bundle is None else bundle.entry(engine['precision'])
+        file = None
+        if bundle is not None:
+            file = str(bundle.folder / bundle.entry(engine['precision']).file)
         return {
             'bundle': engine['model'], 'resolution': list(_resolution(engine)),
             **{name: engine[name] for name in _ENGINE},
-            'fallback': None, 'note': None, 'kernels_note': None,
-            'file': None if bundle is None or entry is None else str(bundle.folder / entry.file),
-            'sha256': entry and entry.sha256, 'label_space': self._space.name}, None
+            'fallback': None, 'note': None, 'kernels_note': None, 'file': file,
+            'label_space': self._space.name}, None
 
     def label(self, frames: Generator[FrameImage, None, None]
               ) -> Generator[tuple[FrameImage, FrameLabels], None, None]:
@@ -244,9 +245,10 @@ def _bundle_of(parameters: Mapping[str, Any], engine: Mapping[str, Any]) -> Bund
         models = (Path(parameters['model_dir']).expanduser() if parameters['model_dir']
                   else share_folder('models'))
         bundle = find_bundle(models, engine['model'], engine['precision'])
+        same = bundle.entry(engine['precision']).sha256 == engine['sha256']
     except (BundleError, OSError):
         return None
-    return bundle
+    return bundle if same else None
 
 
 def _resolution(engine: Mapping[str, Any]) -> tuple[int, int]:

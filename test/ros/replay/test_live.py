@@ -160,7 +160,7 @@ def test_another_publisher_on_the_topic_is_noticed(
                           '--evaluate', str(tmp_path / 'run'), '--answer-timeout', '3'
                           ) as running:
         wait_until(lambda: labels.heard, 'the first answer')
-        other.ask(image_message(np.zeros((8, 8), np.uint8), 'mono8'))
+        other.publisher.publish(image_message(np.zeros((8, 8), np.uint8), 'mono8'))
         assert running.end() == 0, running.said()
     notes = RunFolder(tmp_path / 'run').read_report()['live']['notes']
     assert any('1 images more reached the node than were played' in note for note in notes)
