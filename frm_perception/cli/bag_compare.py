@@ -33,9 +33,9 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
                     'says how to read the result.')
     parser.add_argument('a', type=Path, metavar='A', help='the folder of a run, such as the old')
     parser.add_argument('b', type=Path, metavar='B', help='the folder of another, such as the new')
-    parser.add_argument('--segment', type=positive, default=10.0, metavar='SECONDS',
+    parser.add_argument('--segment', type=positive, metavar='SECONDS',
                         help='length of the parts of the drive that are drawn to tell chance from '
-                             'difference (default: %(default)g)')
+                             'difference (default: that of the segments of B)')
     parser.add_argument('--fail-below', action='append', default=[], metavar='FIGURE=VALUE',
                         help='demand that a figure of B is not below a value, such as '
                              'drivable_iou=0.95; can be given several times')

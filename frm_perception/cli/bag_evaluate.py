@@ -76,23 +76,24 @@ def run(args: argparse.Namespace) -> int:
     from frm_perception.evaluation.drive.labeller import ModelLabeller
     from frm_perception.evaluation.drive.run_folder import RunFolder
     from frm_perception.evaluation.drive.run_folder import RunFolderError
+    from frm_perception.evaluation.report.write import write_reports
     from frm_perception.runtime.engines import EngineError
     try:
-        earlier = RunFolder(args.baseline) if args.baseline else None
-        baseline = earlier.read_report() if earlier else None
+        baseline = RunFolder(args.baseline) if args.baseline else None
         bundle = chosen_bundle(args)
         options = drive_options(args, bundle.label_space, tuple(args.topic))
         segmenter = load_segmenter(bundle, args, engine_cache(args))
         second = _second(args, bundle)
         work = EvaluateBags(args.bags, ModelLabeller(segmenter, second), options)
         if baseline:
-            require_same_bags(work.bags, baseline)
+            require_same_bags(work.bags, baseline.read_report())
         folder = RunFolder(args.output or Path('out/bags') / work.bags[0].name)
     except (ValueError, EngineError, OSError) as error:
         return _fail(error, 2)
     try:
         with folder.locked():
-            report = evaluate_drive(work, folder, args.restart, earlier)
+            report = evaluate_drive(work, folder, args.restart)
+            comparison = write_reports(folder, baseline)
     except RunFolderError as error:
         return _fail(error, 2)
     except (ValueError, EngineError, OSError) as error:
@@ -101,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
         print(f'\nfrm bag evaluate: interrupted; the same command goes on from {folder.path}',
               file=sys.stderr)
         return 130
-    return _tell(report, baseline, folder)
+    return _tell(report, comparison, folder)
 
 
 def _second(args: argparse.Namespace, bundle: Bundle) -> Segmenter | None:
@@ -116,13 +117,15 @@ def _second(args: argparse.Namespace, bundle: Bundle) -> Segmenter | None:
     return load_segmenter(other, chosen, engine_cache(chosen))
 
 
-def _tell(report: dict[str, Any], baseline: dict[str, Any] | None, folder: RunFolder) -> int:
+def _tell(report: dict[str, Any], comparison: dict[str, Any] | None, folder: RunFolder) -> int:
     """Print the figures, and on stderr what is missing in them; return the exit status."""
-    from frm_perception.evaluation.drive.summary import comparison
     from frm_perception.evaluation.drive.summary import summary
+    from frm_perception.evaluation.report.comparison_text import difference_table
+    from frm_perception.evaluation.report.comparison_text import method_text
     print(summary(report))
-    if baseline:
-        print(f'\n{comparison(report, baseline)}')
+    if comparison:
+        table = difference_table(comparison, ('baseline', 'this run'))
+        print(f'\n{method_text(comparison)}\n\n{table}')
     print(f'\nAll of it is in {folder.path}, to look at in report.html')
     damaged = False
     for bag in report['bags']:

@@ -22,7 +22,7 @@ from synthetic_run import SyntheticRun
 
 from frm_perception.cli.main import main
 
-RUN = SyntheticRun(frames=60)
+RUN = SyntheticRun(frames=120)
 
 
 @pytest.fixture

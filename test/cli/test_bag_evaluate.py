@@ -317,9 +317,9 @@ def test_the_difference_to_a_baseline_is_printed(
     capsys.readouterr()
     assert evaluate(drive, '--resolution', '192x320', '--baseline', tmp_path / 'run',
                     out='fine') == 0
-    table = capsys.readouterr().out.partition('| figure, %          | baseline')[2]
+    table = capsys.readouterr().out.partition('| baseline | this run |')[2]
     row = next(line for line in table.splitlines() if line.startswith('| mean IoU'))
-    before, now, difference = (float(cell) for cell in row.strip('| ').split('|')[1:])
+    before, now, difference = (float(cell) for cell in row.strip('| ').split('|')[1:4])
     assert now > before and difference == pytest.approx(now - before, abs=0.11)
     other = write_drive(tmp_path / 'other', labelled('/front', 3))
     assert evaluate(other, '--baseline', tmp_path / 'run', out='third') == 2

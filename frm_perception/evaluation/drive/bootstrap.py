@@ -36,8 +36,8 @@ SEED = 0
 LEVEL = 0.95
 """The share of the resamples that lies within an interval."""
 
-LEAST_SEGMENTS = 5
-"""With fewer of them, which all may lie on one side by chance, there is no interval."""
+LEAST_SEGMENTS = 10
+"""With fewer of them an interval would be far too narrow, so there is none."""
 
 _BLOCK = 100
 

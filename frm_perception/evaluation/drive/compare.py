@@ -48,10 +48,6 @@ from frm_perception.evaluation.drive.paired_runs import together
 from frm_perception.evaluation.drive.run_folder import RunFolder
 from frm_perception.evaluation.drive.run_folder import RunFolderError
 
-SEGMENT_S = 10.0
-FEW_SEGMENTS = 10
-"""With fewer of them an interval is hardly to be relied on."""
-
 QUANTILES = {'latency_p50': 0.50, 'latency_p95': 0.95}
 """Figures of which less is better, in milliseconds; more of all others is, and they are shares."""
 
@@ -61,15 +57,16 @@ NEUTRAL = ('confidence',)
 _MOST_PLACES = 5
 
 
-def compare(a: RunFolder, b: RunFolder, segment_s: float = SEGMENT_S) -> dict[str, Any]:
+def compare(a: RunFolder, b: RunFolder, segment_s: float | None = None) -> dict[str, Any]:
     """
     Compare two runs, ready for JSON; differences are what ``b`` has more than ``a``.
 
-    :param segment_s: seconds of the segments that the bootstrap draws.
+    :param segment_s: seconds of the segments that the bootstrap draws; None takes those of ``b``.
     :raises RunFolderError: a folder is not that of a run, or is damaged, or the two have no frame
         in common.
     """
     reports = a.read_report(), b.read_report()
+    length_s = segment_s or float(reports[1]['options']['segment_s'])
     names = [report['figures']['confusion']['classes'] for report in reports]
     classes = [name for name in names[0] if name in names[1]]
     chosen = [[of_run.index(name) for name in classes] for of_run in names]
@@ -84,7 +81,7 @@ def compare(a: RunFolder, b: RunFolder, segment_s: float = SEGMENT_S) -> dict[st
             frames['only_in_a'] += only_a
             frames['only_in_b'] += only_b
         if pairs:
-            parts.append(sum_segments(bag, begin_ns, pairs, segment_s, len(classes)))
+            parts.append(sum_segments(bag, begin_ns, pairs, length_s, len(classes)))
     if not parts:
         raise RunFolderError(_nothing_in_common(a, b, reports))
     sums = together(parts)
@@ -96,7 +93,7 @@ def compare(a: RunFolder, b: RunFolder, segment_s: float = SEGMENT_S) -> dict[st
         'classes': {'compared': classes, **{
             f'only_in_{side}': [name for name in of_run if name not in classes]
             for side, of_run in zip('ab', names)}},
-        'segments': {'seconds': segment_s, 'number': len(sums.names)},
+        'segments': {'seconds': length_s, 'number': len(sums.names)},
         'bootstrap': {'resamples': RESAMPLES, 'seed': SEED, 'level': LEVEL},
         'figures': {name: _figure(name, difference) for name, difference in differences.items()},
         'places': _places(sums, differences)}
@@ -208,7 +205,7 @@ def _of_run(run: RunFolder, report: Mapping[str, Any]) -> dict[str, Any]:
     model = report['model']
     return {'folder': str(run.path), 'complete': report['complete'],
             'frames': report['figures']['frames'],
-            'model': {key: model[key] for key in (
+            'model': {key: model.get(key) for key in (
                 'bundle', 'network', 'resolution', 'precision', 'provider', 'sha256')}}
 
 

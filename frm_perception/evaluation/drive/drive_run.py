@@ -25,30 +25,21 @@ from frm_perception.evaluation.drive.evaluate_bags import EvaluateBags
 from frm_perception.evaluation.drive.pictures import draw_pictures
 from frm_perception.evaluation.drive.run_folder import RunFolder
 from frm_perception.evaluation.drive.run_folder import RunFolderError
-from frm_perception.evaluation.report.write import write_reports
 
 
-def evaluate_drive(run: EvaluateBags, folder: RunFolder, restart: bool,
-                   baseline: RunFolder | None = None) -> dict[str, Any]:
+def evaluate_drive(run: EvaluateBags, folder: RunFolder, restart: bool) -> dict[str, Any]:
     """
-    Score what is not scored yet, draw, and write the reports; return ``report.json``.
+    Score what is not scored yet, draw, and write ``report.json``; return it.
 
     Interrupted, it leaves a report of what is there, which says that it is not complete.
 
     :param folder: locked.
     :param restart: forget what is there.
-    :param baseline: an earlier run that the reports for people compare with.
-    :raises RunFolderError: what is there is of another run, or damaged; or the baseline is.
+    :raises RunFolderError: what is there is of another run, or damaged.
     :raises MediaError: a bag can no longer be read, or a picture not be written.
     :raises EngineError: a network failed.
     :raises OSError: something cannot be written.
     """
-    report = _evaluated(run, folder, restart)
-    write_reports(folder, baseline)
-    return report
-
-
-def _evaluated(run: EvaluateBags, folder: RunFolder, restart: bool) -> dict[str, Any]:
     begin = perf_counter()
     if restart:
         folder.clear()

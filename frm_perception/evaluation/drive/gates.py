@@ -89,6 +89,6 @@ class Gate:
 def _certainty(figure: Mapping[str, Any]) -> str:
     if figure['low'] is None:
         return 'too few segments to say how sure that is'
-    how = 'has' if figure['verdict'] == 'undecided' else 'leaves out'
+    how = 'leaves out' if figure['low'] > 0 or figure['high'] < 0 else 'has'
     return (f'the 95 % interval of the difference, {figure["low"]:+.6g} to {figure["high"]:+.6g}, '
             f'{how} 0')

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""A run's figures as text for a terminal, and their difference to an earlier run's."""
+"""A run's figures as text for a terminal."""
 
 from __future__ import annotations
 
@@ -55,21 +55,6 @@ def summary(report: Mapping[str, Any]) -> str:
     return '\n'.join(lines).rstrip('\n')
 
 
-def comparison(report: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
-    """Return each figure beside that of an earlier run of the same bags."""
-    mine, its = (
-        {**{text: run['figures'][name] for name, text in _FIGURES.items()},
-         **{f'IoU of {name}': value for name, value in run['figures']['iou'].items()}}
-        for run in (report, baseline))
-    rows = [(name, percent(its.get(name)), percent(value), _difference(value, its.get(name)))
-            for name, value in mine.items() if value is not None or its.get(name) is not None]
-    total, before = (run['timings']['milliseconds'].get('total') for run in (report, baseline))
-    if total and before:
-        rows.append(('latency p95, ms', f'{before["p95"]:.1f}', f'{total["p95"]:.1f}',
-                     f'{total["p95"] - before["p95"]:+.1f}'))
-    return markdown_table([('figure, %', 'baseline', 'this run', 'difference'), *rows])
-
-
 def _camera_table(report: Mapping[str, Any]) -> str:
     columns = {'all': report['figures']}
     if len(report['cameras']) > 1:
@@ -102,7 +87,3 @@ def _notes(report: Mapping[str, Any]) -> Iterator[str]:
 def _names(bags: list[dict[str, Any]]) -> str:
     names = [bag['name'] for bag in bags]
     return ', '.join(names) if len(names) <= 3 else f'{len(names)} bags'
-
-
-def _difference(value: float | None, before: float | None) -> str:
-    return '-' if value is None or before is None else f'{100 * (value - before):+.1f}'

@@ -20,29 +20,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from frm_perception.evaluation.drive.compare import FEW_SEGMENTS
+from frm_perception.evaluation.drive.bootstrap import LEAST_SEGMENTS
 from frm_perception.evaluation.drive.compare import less_is_better
 from frm_perception.evaluation.record import markdown_table
+from frm_perception.evaluation.record import percent
 from frm_perception.evaluation.report.wording import NOTHING
 from frm_perception.evaluation.report.wording import clock
 from frm_perception.evaluation.report.wording import count
 from frm_perception.evaluation.report.wording import escaped
 from frm_perception.evaluation.report.wording import milliseconds
-from frm_perception.evaluation.report.wording import percent
 from frm_perception.evaluation.report.wording import some_of
 
 _TITLES = {
-    'mean_iou': 'mean IoU %', 'drivable_iou': 'drivable IoU %',
-    'drivable_precision': 'drivable precision %', 'drivable_recall': 'drivable recall %',
-    'stability': 'stability %', 'agreement': 'agreement %', 'confidence': 'confidence %',
-    'latency_p50': 'latency p50 ms', 'latency_p95': 'latency p95 ms'}
+    'mean_iou': 'mean IoU', 'drivable_iou': 'drivable IoU',
+    'drivable_precision': 'drivable precision', 'drivable_recall': 'drivable recall',
+    'latency_p50': 'latency p50', 'latency_p95': 'latency p95'}
 
 
 @dataclass(frozen=True)
 class DifferenceRow:
-    """A figure of two runs as texts."""
+    """
+    A figure of two runs as texts.
 
-    title: str
+    :param unit: % or ms; a difference of % is in points.
+    """
+
+    name: str
+    unit: str
     a: str
     b: str
     difference: str
@@ -62,10 +66,10 @@ def method_text(comparison: Mapping[str, Any]) -> str:
     text = (f'{count(frames["compared"], "frame")} of the same bag, camera and stamp, '
             f'{frames["labelled"]:,} of them with labels, in '
             f'{count(segments["number"], "segment")} of {segments["seconds"]:g} s. ')
-    if segments['number'] > 1:
+    if segments['number'] >= LEAST_SEGMENTS:
         text += (f'Intervals of {100 * comparison["bootstrap"]["level"]:.0f} % by '
                  f'{comparison["bootstrap"]["resamples"]:,} resamples of the segments; a verdict '
-                 'stands where the interval leaves out 0.')
+                 'stands where they leave out 0.')
     return ' '.join([text.strip(), *_reservations(comparison)])
 
 
@@ -88,7 +92,7 @@ def difference_table(comparison: Mapping[str, Any], names: tuple[str, str] = ('A
     """Return the figures as a Markdown table."""
     return markdown_table([
         ('', *names, 'difference', '95 % interval', ''),
-        *((escaped(row.title), row.a, row.b, row.difference, row.interval,
+        *((f'{escaped(row.name)} {row.unit}', row.a, row.b, row.difference, row.interval,
            '' if row.verdict in ('undecided', 'unknown') else f'**{row.verdict}**')
           for row in difference_rows(comparison))])
 
@@ -102,17 +106,21 @@ def _row(name: str, figure: Mapping[str, Any]) -> DifferenceRow:
 
     interval = NOTHING if figure['low'] is None else (
         f'{signed(figure["low"])} to {signed(figure["high"])}')
-    title = _TITLES.get(name) or f'{name.partition(".")[2]} IoU %'
-    return DifferenceRow(title, text(figure['a']), text(figure['b']),
+    unit = 'ms' if less_is_better(name) else '%'
+    return DifferenceRow(_title(name), unit, text(figure['a']), text(figure['b']),
                          signed(figure['difference']), interval, figure['verdict'])
+
+
+def _title(name: str) -> str:
+    kind, dot, of_class = name.partition('.')
+    return f'{of_class} IoU' if dot else _TITLES.get(kind, kind)
 
 
 def _reservations(comparison: Mapping[str, Any]) -> Iterator[str]:
     frames, classes = comparison['frames'], comparison['classes']
-    number = comparison['segments']['number']
-    if number < FEW_SEGMENTS:
-        yield (f'{count(number, "segment")} are few: ' if number > 1 else 'One segment only: ') + (
-            'do not rely on the intervals.' if number > 1 else 'there are no intervals.')
+    if comparison['segments']['number'] < LEAST_SEGMENTS:
+        yield (f'Intervals take {LEAST_SEGMENTS} segments at least: with fewer they would claim '
+               'too much.')
     for side, name in (('a', 'A'), ('b', 'B')):
         if frames[f'only_in_{side}']:
             yield f'{count(frames[f"only_in_{side}"], "frame")} are in {name} alone.'
@@ -129,7 +137,7 @@ def _places(comparison: Mapping[str, Any]) -> Iterator[str]:
     places = comparison['places']
     for word in ('fell', 'rose'):
         if places[word]:
-            yield f'Where {_TITLES[places["figure"]]} {word} most:\n\n' + markdown_table([
+            yield f'Where {_title(places["figure"])} {word} most (%):\n\n' + markdown_table([
                 ('bag', 'from', 'A', 'B', 'difference'),
                 *((escaped(place['bag']), clock(place['begin_s']), percent(place['a']),
                    percent(place['b']), f'{100 * place["difference"]:+.2f}')

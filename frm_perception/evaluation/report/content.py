@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from frm_perception.evaluation.drive.run_folder import RunFolder
+from frm_perception.evaluation.record import percent
 from frm_perception.evaluation.record import percentiles
 from frm_perception.evaluation.report.camera_frames import CameraFrames
 from frm_perception.evaluation.report.columns import Floats
@@ -48,13 +49,12 @@ from frm_perception.evaluation.report.wording import NOTHING
 from frm_perception.evaluation.report.wording import count
 from frm_perception.evaluation.report.wording import duration
 from frm_perception.evaluation.report.wording import milliseconds
-from frm_perception.evaluation.report.wording import percent
 from frm_perception.evaluation.report.wording import some_of
 
 MOST_PANELS = 24
 """Cameras whose drive is drawn; of more, those with most frames with alarms are."""
 
-MOST_WORST = 12
+MOST_WORST = 20
 _WORST_WIDTH = 960
 
 _DEFINITIONS = (
@@ -211,9 +211,9 @@ def _with_difference(note: str, figure: Mapping[str, Any] | None) -> str:
 
 
 def _configuration(report: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    yield 'Model', _entries(report['model'])
+    yield 'Model', _model(report['model'])
     if report.get('second'):
-        yield 'Second model', _entries(report['second'])
+        yield 'Second model', _model(report['second'])
     yield 'Options', _entries(report['options'])
     origin = report['origin']
     machine = origin['machine']
@@ -222,6 +222,10 @@ def _configuration(report: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[
          if key not in ('milliseconds', 'cameras')})]
     yield 'Origin', _entries({**{key: value for key, value in origin.items()
                                  if key not in ('machine', 'versions')}, **origin['versions']})
+
+
+def _model(model: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return _entries({**model, 'resolution': '{}x{}'.format(*model['resolution'])})
 
 
 def _entries(values: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -92,7 +92,8 @@ def _worse(comparison: Mapping[str, Any] | None) -> Iterator[Finding]:
         row for row in difference_rows(comparison) if row.verdict == 'worse']
     if rows:
         yield Finding(True, 'Worse than the baseline', some_of(
-            [f'{row.title} {row.difference}' for row in rows]) + '.')
+            [f'{row.name} {row.difference} {"ms" if row.unit == "ms" else "points"}'
+             for row in rows]) + '.')
 
 
 def _left_out(bags: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:

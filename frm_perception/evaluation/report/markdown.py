@@ -19,13 +19,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from frm_perception.evaluation.record import markdown_table
+from frm_perception.evaluation.record import percent
 from frm_perception.evaluation.report.comparison_text import difference_table
 from frm_perception.evaluation.report.comparison_text import method_text
 from frm_perception.evaluation.report.findings import Finding
 from frm_perception.evaluation.report.tables import Table
 from frm_perception.evaluation.report.tables import camera_table
 from frm_perception.evaluation.report.wording import escaped
-from frm_perception.evaluation.report.wording import percent
 
 
 def markdown(content: Mapping[str, Any], report: Mapping[str, Any],

@@ -24,7 +24,7 @@ from jinja2 import Environment
 from jinja2 import PackageLoader
 from jinja2 import StrictUndefined
 
-from frm_perception.evaluation.report.wording import percent
+from frm_perception.evaluation.record import percent
 
 
 def html(content: Mapping[str, Any]) -> str:

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from frm_perception.evaluation.drive.run_folder import RunFolder
+from frm_perception.evaluation.record import percent
 from frm_perception.evaluation.report.camera_frames import CameraFrames
 from frm_perception.evaluation.report.columns import Columns
 from frm_perception.evaluation.report.columns import Summary
@@ -35,10 +36,10 @@ from frm_perception.evaluation.report.drawing import share_range
 from frm_perception.evaluation.report.drawing import time_step
 from frm_perception.evaluation.report.drawing import up_to
 from frm_perception.evaluation.report.pictures import Pictures
+from frm_perception.evaluation.report.wording import NOTHING
 from frm_perception.evaluation.report.wording import clock
 from frm_perception.evaluation.report.wording import count
 from frm_perception.evaluation.report.wording import milliseconds
-from frm_perception.evaluation.report.wording import percent
 
 MOST_COLUMNS = 600
 """Time lines have no more points than that; frames share them where there are more."""
@@ -168,7 +169,7 @@ def panel(run: RunFolder, camera: CameraFrames, duration_s: float,
     return Panel(
         camera.bag, camera.camera, len(camera.index), round(top + 10, 1), _STRIP_TOP, strip_end,
         thumbnails, tracks, list(_alarm_bands(camera, alarms, x)),
-        [(x(second), _short_clock(second, span)) for second in _times(span)],
+        _time_marks(span, x),
         ['time', 'frame', *(_TITLES[name] for name in summaries)],
         _readings(camera, columns, summaries, x), int(columns.count.max()))
 
@@ -225,13 +226,10 @@ def _alarm_bands(camera: CameraFrames, alarms: Sequence[Mapping[str, Any]], x: S
                         f'{count(alarm["frames"], "frame")}')
 
 
-def _times(span: float) -> list[float]:
-    return marks(0.0, span, time_step(span, 10)) if span > 0 else [0.0]
-
-
-def _short_clock(seconds: float, span: float) -> str:
-    text = clock(seconds)
-    return text.removesuffix('.0') if span >= 10 else text
+def _time_marks(span: float, x: Scale) -> list[tuple[float, str]]:
+    step = time_step(span, 10)
+    end = '.0' if step >= 1 else ''
+    return [(x(second), clock(second).removesuffix(end)) for second in marks(0.0, span, step)]
 
 
 def _readings(camera: CameraFrames, columns: Columns, summaries: Mapping[str, Summary], x: Scale
@@ -248,7 +246,7 @@ def _readings(camera: CameraFrames, columns: Columns, summaries: Mapping[str, Su
 
 def _reading(name: str, low: float, mean: float, high: float) -> str:
     if np.isnan(mean):
-        return '–'
+        return NOTHING
     text, unit = (milliseconds, 'ms') if name == 'milliseconds' else (percent, '%')
     around = '' if low == high else f' ({text(low)} to {text(high)})'
     return f'{text(mean)} {unit}{around}'

@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 
 from frm_perception.evaluation.metrics import ConfusionMatrix
+from frm_perception.evaluation.record import percent
 from frm_perception.evaluation.report.columns import Integers
 from frm_perception.evaluation.report.wording import clock
-from frm_perception.evaluation.report.wording import percent
 
 MOST_ROWS = 60
 """Of a table; those that are left out are in report.json."""

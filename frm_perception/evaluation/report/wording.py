@@ -15,15 +15,10 @@
 
 from __future__ import annotations
 
-NOTHING = '–'
-"""Stands where nothing was seen of what a figure measures."""
+NOTHING = '-'
+"""Stands where nothing was seen of what a figure measures, as in :func:`.record.percent`."""
 
 _MARKDOWN = str.maketrans({character: f'\\{character}' for character in '\\`*_[]<>|#~'})
-
-
-def percent(share: float | None, digits: int = 1) -> str:
-    """Return a share, 0..1, as a number of percent without the sign."""
-    return NOTHING if share is None else f'{100 * share:.{digits}f}'
 
 
 def milliseconds(value: float | None) -> str:

@@ -15,6 +15,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from frm_perception.evaluation.drive.compare import compare
 from frm_perception.evaluation.drive.run_folder import RunFolder
 from frm_perception.evaluation.report.content import content
@@ -23,11 +25,12 @@ from frm_perception.evaluation.report.page import html
 from frm_perception.media.files import replacing
 
 
-def write_reports(run: RunFolder, baseline: RunFolder | None = None) -> None:
+def write_reports(run: RunFolder, baseline: RunFolder | None = None) -> dict[str, Any] | None:
     """
     Write report.html and report.md beside report.json, from it and from the records.
 
     :param baseline: a run to compare with.
+    :return: the comparison with it, as of :func:`.compare.compare`; None without one.
     :raises RunFolderError: a folder is not that of a run, or is damaged, or the two have no frame
         in common.
     :raises OSError: a file cannot be written.
@@ -38,3 +41,4 @@ def write_reports(run: RunFolder, baseline: RunFolder | None = None) -> None:
                        ('report.md', markdown(shown, run.read_report(), comparison))):
         with replacing(run.path / name) as partial:
             partial.write_text(text, encoding='utf-8')
+    return comparison

@@ -35,6 +35,7 @@ from frm_perception.evaluation.drive.run_folder import RunFolder
 from frm_perception.evaluation.drive.run_folder import RunFolderError
 from frm_perception.evaluation.drive.scorer import FrameLabels
 from frm_perception.evaluation.record import percentiles
+from frm_perception.evaluation.report.write import write_reports
 from frm_perception.labels import LabelSpace
 from frm_perception.media.bag_reader import Recording
 from frm_perception.media.files import replacing
@@ -164,7 +165,9 @@ def evaluate_live(recording: Recording, options: Options, drive: Wanted, folder:
             run.live = _live(replay, options, limit, changes)
             for exchange in replay.exchanges.values():
                 _write_fates(folder.live_file(run.bags[0].name, exchange.topic), exchange)
-            return evaluate_drive(run, folder, restart=False)
+            report = evaluate_drive(run, folder, restart=False)
+        write_reports(folder)
+        return report
 
 
 def _prepare(replay: Replay, recording: Recording, drive: Wanted,

@@ -94,8 +94,8 @@ def test_segments_that_differ_a_lot_make_the_interval_wide() -> None:
 
 
 @pytest.mark.parametrize(('segments', 'silent', 'known'), [
-    (1, 0, False), (4, 0, False), (5, 0, True), (5, 1, False), (300, 296, False),
-    (300, 295, True)])
+    (1, 0, False), (9, 0, False), (10, 0, True), (10, 1, False), (300, 291, False),
+    (300, 290, True)])
 def test_few_segments_that_have_the_figure_tell_nothing_of_chance(
         segments: int, silent: int, known: bool) -> None:
     counts = np.array([[0, 0]] * silent + [[3, 4]] * (segments - silent))

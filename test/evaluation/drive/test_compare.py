@@ -168,3 +168,13 @@ def test_every_frame_is_paired_once_or_told(a: list[int], b: list[int]) -> None:
     for side in (0, 1):
         assert len({pair[side].milliseconds for pair in pairs}) == len(pairs)
     assert all(one.stamp_ns == other.stamp_ns for one, other in pairs)
+
+
+def test_few_segments_have_no_interval_and_no_verdict(tmp_path: Path) -> None:
+    old = RUN.write(tmp_path / 'a')
+    new = replace(RUN, right=0.85, seed=1).write(tmp_path / 'b')
+    comparison = compare(old, new)
+    figure = comparison['figures']['drivable_iou']
+    assert comparison['segments'] == {'seconds': 2.0, 'number': 6}
+    assert figure['difference'] > 0
+    assert (figure['low'], figure['verdict']) == (None, 'undecided')

@@ -78,5 +78,5 @@ def test_many_damaged_bags_are_summed_up(report: dict[str, Any]) -> None:
 def test_what_became_worse_than_the_baseline_is_wrong(tmp_path: Path) -> None:
     old, new = RUN.write(tmp_path / 'old'), replace(RUN, right=0.6).write(tmp_path / 'new')
     for pair, expected in (((old, new), ['Worse than the baseline']), ((new, old), [])):
-        found = findings(pair[1].read_report(), compare(*pair, segment_s=0.2))
+        found = findings(pair[1].read_report(), compare(*pair, segment_s=0.1))
         assert [finding.title for finding in found] == expected

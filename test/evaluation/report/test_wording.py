@@ -17,12 +17,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from frm_perception.evaluation.record import percent
 from frm_perception.evaluation.report.wording import clock
 from frm_perception.evaluation.report.wording import count
 from frm_perception.evaluation.report.wording import duration
 from frm_perception.evaluation.report.wording import escaped
 from frm_perception.evaluation.report.wording import milliseconds
-from frm_perception.evaluation.report.wording import percent
 from frm_perception.evaluation.report.wording import some_of
 
 
@@ -34,8 +34,8 @@ def test_times_are_read_as_on_a_clock(seconds: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(('written', 'text'), [
-    (percent(0.98765), '98.8'), (percent(None), '–'), (milliseconds(12.34), '12.3'),
-    (milliseconds(123.4), '123'), (milliseconds(None), '–'), (duration(12), '12.0 s'),
+    (percent(0.98765), '98.8'), (percent(None), '-'), (milliseconds(12.34), '12.3'),
+    (milliseconds(123.4), '123'), (milliseconds(None), '-'), (duration(12), '12.0 s'),
     (duration(600), '10.0 min'), (duration(7200), '2.0 h'), (count(1, 'frame'), '1 frame'),
     (count(12_000, 'frame'), '12,000 frames'), (count(2, 'class', 'classes'), '2 classes'),
     (some_of(['a', 'b', 'c'], 2), 'a, b and 1 more'), (some_of([]), '')])
