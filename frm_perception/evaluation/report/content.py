@@ -44,6 +44,7 @@ from frm_perception.evaluation.report.tables import camera_table
 from frm_perception.evaluation.report.tables import class_rows
 from frm_perception.evaluation.report.tables import confusion_rows
 from frm_perception.evaluation.report.tables import latency_table
+from frm_perception.evaluation.report.tables import live_table
 from frm_perception.evaluation.report.tables import segment_table
 from frm_perception.evaluation.report.wording import NOTHING
 from frm_perception.evaluation.report.wording import count
@@ -106,7 +107,8 @@ def content(run: RunFolder, comparison: Mapping[str, Any] | None) -> dict[str, A
         'worst': worst, 'latency': _latency(report, timed) if timed.size else None,
         'cameras': camera_table(report), 'segments': segment_table(report),
         'bags': bag_table(report), 'configuration': list(_configuration(report)),
-        'live': None, 'differences': None if comparison is None else {
+        'live': live_table(report['live']) if report.get('live') else None,
+        'differences': None if comparison is None else {
             'text': method_text(comparison), 'rows': difference_rows(comparison)},
         'definitions': _DEFINITIONS, 'pictures_left_out': (
             count(pictures.left_out, 'picture') if pictures.left_out else ''),

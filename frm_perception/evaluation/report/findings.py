@@ -23,10 +23,12 @@ from typing import Any
 
 from frm_perception.evaluation.report.comparison_text import difference_rows
 from frm_perception.evaluation.report.panels import ALARM_TITLES
+from frm_perception.evaluation.report.tables import fates
 from frm_perception.evaluation.report.wording import count
 from frm_perception.evaluation.report.wording import some_of
 
 _MOST_DAMAGE = 12
+_MOST_NOTES = 8
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,17 @@ def _damage(bags: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
 
 
 def _live(live: Mapping[str, Any] | None) -> Iterator[Finding]:
-    return iter(())
+    if live is None:
+        return
+    missing = live['published'] - live['answered']
+    if missing:
+        yield Finding(True, 'The node did not answer every image',
+                      f'{missing:,} of {count(live["published"], "image")}: {fates(live)}.')
+    if live['late']:
+        yield Finding(True, 'Late answers', f'{count(live["late"], "answer")} took longer than '
+                      f'{live["late_ms"]:g} ms.')
+    if live['notes']:
+        yield Finding(False, 'Noticed while playing', '; '.join(live['notes'][:_MOST_NOTES]) + '.')
 
 
 def _alarms(alarms: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:

@@ -26,6 +26,7 @@ import numpy as np
 from frm_perception.evaluation.metrics import ConfusionMatrix
 from frm_perception.evaluation.record import percent
 from frm_perception.evaluation.report.columns import Integers
+from frm_perception.evaluation.report.wording import NOTHING
 from frm_perception.evaluation.report.wording import clock
 
 MOST_ROWS = 60
@@ -178,6 +179,26 @@ def latency_table(milliseconds: Mapping[str, Mapping[str, float]]) -> Table:
 def any_counted(confusion: Mapping[str, Any]) -> bool:
     """Return whether labels told classes, so that there is a confusion matrix to show."""
     return bool(_matrix(confusion).counts.any())
+
+
+def live_table(live: Mapping[str, Any]) -> Table:
+    """Return what became of the images that were played to a running node, by camera."""
+    names = ('p50', 'p95', 'p99')
+    rows = [[topic, f'{camera["published"]:,}', f'{camera["answered"]:,}',
+             NOTHING if camera['late'] is None else f'{camera["late"]:,}',
+             *(f'{camera["latency_ms"][name]:.1f}' if camera['latency_ms'] else NOTHING
+               for name in names), fates(camera) or NOTHING]
+            for topic, camera in live['cameras'].items()]
+    return Table(['camera', 'played', 'answered', 'late', *(f'{name} ms' for name in names),
+                  'without an answer'], rows[:MOST_ROWS], 1, max(len(rows) - MOST_ROWS, 0))
+
+
+def fates(live: Mapping[str, Any]) -> str:
+    """Return why images have no answer, as far as that is known, with counts."""
+    known = {**live['unanswered'], 'lost on the way': live['lost']}
+    rest = live['published'] - live['answered'] - sum(known.values())
+    return ', '.join(f'{number:,} {reason.replace("_", " ")}' for reason, number in (
+        *known.items(), ('of unknown fate', max(rest, 0))) if number)
 
 
 def hex_color(rgb: Sequence[int]) -> str:

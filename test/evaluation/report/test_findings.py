@@ -80,3 +80,23 @@ def test_what_became_worse_than_the_baseline_is_wrong(tmp_path: Path) -> None:
     for pair, expected in (((old, new), ['Worse than the baseline']), ((new, old), [])):
         found = findings(pair[1].read_report(), compare(*pair, segment_s=0.1))
         assert [finding.title for finding in found] == expected
+
+
+def live(**changes: Any) -> dict[str, Any]:
+    """Return what report.json says of a running node that answered everything."""
+    return {'published': 20, 'answered': 20, 'lost': 0, 'late': None, 'late_ms': None,
+            'unanswered': {}, 'notes': [], **changes}
+
+
+def test_what_the_running_node_did_not_answer_is_wrong(report: dict[str, Any]) -> None:
+    assert findings({**report, 'live': live()}, None) == []
+    missing = live(answered=14, lost=1, unanswered={'dropped': 3}, late=2, late_ms=50.0)
+    found = findings({**report, 'live': missing}, None)
+    assert [(finding.wrong, finding.text) for finding in found] == [
+        (True, '6 of 20 images: 3 dropped, 1 lost on the way, 2 of unknown fate.'),
+        (True, '2 answers took longer than 50 ms.')]
+
+
+def test_what_was_noticed_of_the_running_node_is_told(report: dict[str, Any]) -> None:
+    noticed = live(notes=['the engine changed'])
+    assert titles({**report, 'live': noticed}, False) == ['Noticed while playing']

@@ -29,6 +29,7 @@ from frm_perception.evaluation.report.tables import camera_table
 from frm_perception.evaluation.report.tables import class_rows
 from frm_perception.evaluation.report.tables import confusion_rows
 from frm_perception.evaluation.report.tables import hex_color
+from frm_perception.evaluation.report.tables import live_table
 from frm_perception.evaluation.report.tables import segment_table
 from frm_perception.labels import CAMVID
 
@@ -106,3 +107,14 @@ def test_of_many_segments_the_worst_are_shown_in_their_order(tmp_path: Path) -> 
 def test_any_numbers_are_a_colour(rgb: list[int]) -> None:
     color = hex_color(rgb)
     assert len(color) == 7 and 0 <= int(color[1:], 16) <= 0xffffff
+
+
+def test_the_running_node_is_told_by_camera() -> None:
+    camera = {'published': 9, 'answered': 7, 'late': 1, 'lost': 0,
+              'unanswered': {'too_old': 2}, 'latency_ms': {
+                  'p50': 20.0, 'p95': 30.0, 'p99': 31.0, 'max': 40.0}}
+    silent = {**camera, 'answered': 0, 'late': None, 'unanswered': {}, 'latency_ms': {}}
+    table = live_table({'cameras': {'/front': camera, '/rear': silent}})
+    assert table.rows == [
+        ['/front', '9', '7', '1', '20.0', '30.0', '31.0', '2 too old'],
+        ['/rear', '9', '0', '-', '-', '-', '-', '9 of unknown fate']]
