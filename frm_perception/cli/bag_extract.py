@@ -116,14 +116,18 @@ def _load(run_folder: RunFolder, args: argparse.Namespace) -> Segmenter:
     from frm_perception.cli.model_arguments import load_segmenter
     from frm_perception.runtime.bundle import Bundle
     model = run_folder.read_report()['model']
+    if model['file'] is None:
+        raise ValueError(f'the model of {run_folder.path}, which a node ran, is not on this '
+                         f'computer: leave --draft out')
     bundle = Bundle.load(Path(model['file']).parent)
     found = bundle.entry(model['precision']).sha256
     if found != model['sha256']:
         raise ValueError(f'{model["file"]} is not the model of {run_folder.path} any more')
     height, width = model['resolution']
+    # A node does not tell what it was asked for.
     how = argparse.Namespace(
         command=args.command, resolution=f'{height}x{width}', precision=model['precision'],
-        provider=model['provider_asked'], require_provider=False, threads=0, fit=model['fit'])
+        provider=model.get('provider_asked', 'auto'), require_provider=False, threads=0, fit=model['fit'])
     return load_segmenter(bundle, how, None)
 
 

@@ -157,6 +157,12 @@ def test_what_cannot_be_done_is_said_and_leaves_nothing(
     refused(2, 'no frame of the run has alarms', run, '-o', folder, '--by', 'alarms')
     refused(2, 'the folder of one run', run, run, '-o', folder)
     refused(1, 'was not extracted from bags', run, '-o', run)
+    report = json.loads((run / 'report.json').read_text())
+    report['model']['file'] = None
+    (run / 'report.json').write_text(json.dumps(report))
+    refused(2, 'is not on this computer', run, '-o', folder, '--draft')
+    report['model']['file'] = str(tiny_bundle / 'fp32.onnx')
+    (run / 'report.json').write_text(json.dumps(report))
     (tiny_bundle / 'fp32.onnx').rename(tmp_path / 'fp32.onnx')
     refused(2, 'fp32.onnx', run, '-o', folder, '--draft')
     shutil.rmtree(tmp_path / 'other')
