@@ -124,10 +124,9 @@ def _load(run_folder: RunFolder, args: argparse.Namespace) -> Segmenter:
     if found != model['sha256']:
         raise ValueError(f'{model["file"]} is not the model of {run_folder.path} any more')
     height, width = model['resolution']
-    # A node does not tell what it was asked for.
     how = argparse.Namespace(
         command=args.command, resolution=f'{height}x{width}', precision=model['precision'],
-        provider=model.get('provider_asked', 'auto'), require_provider=False, threads=0, fit=model['fit'])
+        provider=model['provider_asked'], require_provider=False, threads=0, fit=model['fit'])
     return load_segmenter(bundle, how, None)
 
 
