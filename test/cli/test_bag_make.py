@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,23 @@ def test_a_video_keeps_its_pace_or_is_thinned(tmp_path: Path) -> None:
         assert stamps == [10**9 + number * period for number in range(count)]
         assert camera.compressed and camera.topic == '/camera/image_raw/compressed'
         assert found[camera.info][0].fields.k[0] == pytest.approx(32)
+
+
+def test_a_calibration_becomes_the_camera_info(folder: Path) -> None:
+    (folder / 'front.yaml').write_text(json.dumps({
+        'image_width': 64, 'image_height': 48, 'camera_name': 'front',
+        'distortion_model': 'equidistant', 'distortion_coefficients': {'data': [0.1, 0.2, 0, 0]},
+        'camera_matrix': {'data': [51, 0, 30, 0, 52, 20, 0, 0, 1]},
+        'rectification_matrix': {'data': [1, 0, 0, 0, 1, 0, 0, 0, 1]},
+        'projection_matrix': {'data': [50, 0, 31, 0, 0, 50, 21, 0, 0, 0, 1, 0]}}))
+    assert make(folder / 'images', '--camera-info', folder / 'front.yaml', '-o',
+                folder / 'bag') == 0
+    _, found = read(folder / 'bag')
+    for info in found['/camera/camera_info']:
+        assert (info.fields.distortion_model, list(info.fields.d)) == (
+            'equidistant', [0.1, 0.2, 0, 0])
+        assert list(info.fields.k) == [51, 0, 30, 0, 52, 20, 0, 0, 1]
+        assert info.fields.p[6] == 21 and (info.fields.height, info.fields.width) == (48, 64)
 
 
 def test_the_same_command_makes_the_same_bag(tmp_path: Path) -> None:
