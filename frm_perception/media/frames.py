@@ -272,7 +272,7 @@ class BagFrames(FrameSource):
             [camera.topic for camera in recording.cameras] or images)
         self._count = recording.topic(self.topic).count
         seconds = recording.duration_ns / 1e9
-        super().__init__(self._count / seconds if self._count > 1 and seconds > 0
+        super().__init__((self._count - 1) / seconds if self._count > 1 and seconds > 0
                          else DEFAULT_RATE)
 
     def __len__(self) -> int:
