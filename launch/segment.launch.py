@@ -27,23 +27,24 @@ from itertools import islice
 from pathlib import Path
 
 from launch.actions import DeclareLaunchArgument
-from launch.actions import EmitEvent
 from launch.actions import LogInfo
 from launch.actions import OpaqueFunction
 from launch.actions import RegisterEventHandler
 from launch.actions import TimerAction
 from launch.event_handlers import OnProcessExit
 from launch.event_handlers import OnProcessStart
-from launch.events import matches_action
 from launch.events.process import ProcessExited
+from launch.events.process import ProcessStarted
 from launch.substitutions import PathJoinSubstitution
 from launch_ros.actions import LifecycleNode
 from launch_ros.event_handlers import OnStateTransition
-from launch_ros.events.lifecycle import ChangeState
 from launch_ros.parameter_descriptions import ParameterFile
 from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.ros_adapters import get_ros_node
 from launch_ros.substitutions import FindPackageShare
 from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from rclpy.client import Client
 
 from frm_perception.ros.private_system import PROFILE_VARIABLE
 from launch import Action
@@ -54,7 +55,9 @@ from launch import LaunchDescriptionEntity
 PACKAGE = 'frm_perception'
 RESPAWN_DELAY_S = 2.0
 ASK_AGAIN_S = 5.0
+LOOK_AGAIN_S = 0.2
 MOST_REQUESTS = 12
+CONFIGURE, ACTIVATE = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE
 YES_NO = ['true', 'false', 'True', 'False']
 FROM_FILE = 'Not given: as params_file says.'
 
@@ -244,13 +247,14 @@ class _Autostart:
     transition: the report tells what comes next. The first report is missed if it is sent before
     DDS has found who listens; so now and then the node is asked to activate, too, which it refuses
     if it is not configured yet.
+
+    Nobody waits for an answer, or for a service that is not there: the requests of launch_ros do,
+    and where the node's process ends meanwhile, the launch would wait with them for ever.
     """
 
     def __init__(self, node: LifecycleNode) -> None:
-        self._configure, self._activate = (
-            EmitEvent(event=ChangeState(
-                lifecycle_node_matcher=matches_action(node), transition_id=transition))
-            for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE))
+        self._node = node
+        self._client: Client | None = None
         self._series = 0
         self._is_first = True
         self.handlers = [
@@ -261,39 +265,45 @@ class _Autostart:
                 entities=[OpaqueFunction(function=self._on_transition)])),
         ]
 
-    def _on_start(self, *_: object) -> list[Action]:
-        requests = self._new_series(self._configure, self._configure, self._activate)
+    def _on_start(self, _: ProcessStarted, context: LaunchContext) -> list[Action]:
+        requests = self._new_series(CONFIGURE, CONFIGURE, ACTIVATE)
         if self._is_first:
             self._is_first = False
+            self._client = get_ros_node(context).create_client(
+                ChangeState, f'{self._node.node_name}/change_state')
             return self._ask(self._series, requests)
-        return [self._ask_later(self._series, requests)]
+        return [self._ask_later(ASK_AGAIN_S, self._series, requests)]
 
     def _on_exit(self, *_: object) -> None:
         self._series += 1
 
     def _on_transition(self, context: LaunchContext) -> list[Action]:
         event = context.locals.event
-        requests = self._new_series(self._activate)
+        requests = self._new_series(ACTIVATE)
         # From configuring only: who deactivates the node by hand wants it inactive.
         if (event.start_state, event.goal_state) == ('configuring', 'inactive'):
             return self._ask(self._series, requests)
         return []
 
-    def _new_series(self, *transitions: Action) -> Iterator[Action]:
+    def _new_series(self, *transitions: int) -> Iterator[int]:
         """End the asking until now; return what to ask for from now on."""
         self._series += 1
         return islice(cycle(transitions), MOST_REQUESTS)
 
-    def _ask(self, series: int, requests: Iterator[Action]) -> list[Action]:
+    def _ask(self, series: int, requests: Iterator[int]) -> list[Action]:
         if series != self._series:
             return []
-        request = next(requests, None)
-        if request is None:
+        assert self._client is not None, 'the first start makes it'
+        if not self._client.service_is_ready():
+            return [self._ask_later(LOOK_AGAIN_S, series, requests)]
+        transition = next(requests, None)
+        if transition is None:
             return [LogInfo(msg=(
                 f'autostart gives up: the node reported no transition after {MOST_REQUESTS} '
                 'requests; see `ros2 lifecycle get` and `ros2 lifecycle set`'))]
-        return [request, self._ask_later(series, requests)]
+        self._client.call_async(ChangeState.Request(transition=Transition(id=transition)))
+        return [self._ask_later(ASK_AGAIN_S, series, requests)]
 
-    def _ask_later(self, series: int, requests: Iterator[Action]) -> Action:
-        return TimerAction(period=ASK_AGAIN_S, actions=[
+    def _ask_later(self, seconds: float, series: int, requests: Iterator[int]) -> Action:
+        return TimerAction(period=seconds, actions=[
             OpaqueFunction(function=lambda _: self._ask(series, requests))])

@@ -69,6 +69,21 @@ def test_a_node_deactivated_by_hand_stays_inactive(start: Callable[..., Launch])
     assert launched.change_state('activate')
 
 
+def test_the_launch_ends_where_the_node_cannot_start(start: Callable[..., Launch]) -> None:
+    launched = start('cameras:=front,front')
+    launched.process.wait(DEADLINE)
+    assert 'parameter cameras cannot be' in launched.log()
+
+
+def test_the_launch_ends_where_the_node_is_killed_while_it_is_asked_for_something(
+        start: Callable[..., Launch]) -> None:
+    launched = start()
+    wait_until(launched.pids, 'the process of the node')
+    wait_until(lambda: 'unconfigured; next' in launched.log(), 'a node that is being configured')
+    os.kill(launched.pids()[-1], signal.SIGKILL)
+    launched.process.wait(DEADLINE)
+
+
 @pytest.mark.slow
 def test_a_node_that_was_killed_becomes_active_again(start: Callable[..., Launch]) -> None:
     launched = start('respawn:=true')
