@@ -217,6 +217,10 @@ def _configuration(report: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[
     if report.get('second'):
         yield 'Second model', _model(report['second'])
     yield 'Options', _entries(report['options'])
+    live = report.get('live')
+    if live:
+        yield 'Running node', _entries({'name': live['node'], 'rate': live['rate'],
+                                        'late_ms': live['late_ms'], **live['parameters']})
     origin = report['origin']
     machine = origin['machine']
     yield 'Machine', [*_entries(machine), *_entries(

@@ -55,6 +55,8 @@ def _finding(finding: Finding) -> str:
 
 
 def _headline(content: Mapping[str, Any]) -> str:
+    if not content['headline']:
+        return ''
     return markdown_table([('figure', '', ''), *(
         (figure.title, f'{figure.value} {figure.unit}', figure.note)
         for figure in content['headline'])])

@@ -170,6 +170,7 @@ def test_names_from_bags_are_text_and_nothing_else(browser: Browser, tmp_path: P
 
 @pytest.mark.parametrize('run', [
     replace(RUN, labelled=False, confident=False, alarmed=(), damage=()),
+    replace(RUN, frames=0, alarmed=(), complete=False),
     replace(RUN, frames=1, alarmed=(0,)),
     replace(RUN, frames=2, overlays=0, complete=False),
     replace(RUN, bags=tuple(f'drive {number}' for number in range(8)),
