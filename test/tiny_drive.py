@@ -15,7 +15,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +28,7 @@ from frm_perception.media.bag_writer import writing_bag
 
 BEGIN_NS, PERIOD_NS = 1_700_000_000 * 10**9, 10**8
 SIZE = (96, 160)
+FRONT = MappingProxyType({'/front': ''})
 
 
 def picture(number: int) -> NDArray[np.uint8]:
@@ -45,13 +48,18 @@ def labels(number: int) -> NDArray[np.uint8]:
     return found
 
 
-def write_drive(bag: Path, camera: str = '/front', frames: int = 8, compression: str = '',
-                storage: str = 'mcap', scale: int = 1) -> Path:
-    """Write a drive of one camera at 10 Hz, with true labels; images may be so much larger."""
-    topics = CameraTopics(camera, compression, None, TINY)
+def write_drive(bag: Path, frames: int = 8, storage: str = 'mcap', scale: int = 1,
+                cameras: Mapping[str, str] = FRONT) -> Path:
+    """
+    Write a drive at 10 Hz, with true labels; images may be so much larger.
+
+    :param cameras: name -> how its images are compressed, if they are.
+    """
+    topics = [CameraTopics(name, compression, None, TINY) for name, compression in cameras.items()]
     with writing_bag(bag, storage) as writer:
         for number in range(frames):
             image, truth = (pixels.repeat(scale, 0).repeat(scale, 1)
                             for pixels in (picture(number), labels(number)))
-            writer.write(topics, BEGIN_NS + number * PERIOD_NS, image, truth)
+            for camera in topics:
+                writer.write(camera, BEGIN_NS + number * PERIOD_NS, image, truth)
     return bag

@@ -148,6 +148,14 @@ class Book:
             self.fates[self._open.pop()] = fate
         return fate
 
+    def close(self) -> None:
+        """Take all images as lost whose fate is open, if the node has missed as many by now."""
+        missed = self._published - (self._latest.received - self._before.received) - self._lost
+        if missed == len(self._open):
+            self.fates.update(dict.fromkeys(self._open, LOST))
+            self._lost += missed
+            self._open.clear()
+
     def balance(self) -> Balance:
         """Return what the images came to, by what the node has said until now."""
         before, after = self._before, self._latest

@@ -159,7 +159,8 @@ class CameraExchange:
         balance, latency = self.book.balance(), percentiles(self.latencies_ms())
         counts = [f'{balance.answered} of {balance.published} images answered',
                   *(f'{number} {reason}' for reason, number in balance.unanswered.items()),
-                  *([f'{balance.lost} {LOST}'] if balance.lost else [])]
+                  *([f'{balance.lost} lost on their way to the node (docs/transport.md)']
+                    if balance.lost else [])]
         times = ', '.join(f'{name} {value:.1f} ms' for name, value in latency.items())
         return '\n'.join([
             f'{self.topic} (camera {self.camera}): {", ".join(counts)}'

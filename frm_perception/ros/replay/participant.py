@@ -27,6 +27,7 @@ from typing import Any
 import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.executors import TimeoutException
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
@@ -76,10 +77,23 @@ class Participant:
         rclpy.try_shutdown(context=self._context)
         signal.signal(signal.SIGTERM, self._old_handler)
 
-    def spin(self, seconds: float) -> None:
-        """Run a callback, if one is due within so many seconds; a tenth of a second at most."""
-        # A signal is noticed when the middleware returns, and not before.
-        self._executor.spin_once(timeout_sec=min(max(seconds, 0.0), _LONGEST_SPIN_S))
+    def spin(self, seconds: float) -> bool:
+        """
+        Run a callback, if one is due within so many seconds; a tenth of a second at most.
+
+        :return: whether there was one.
+        """
+        # As spin_once does, which does not tell. A signal is noticed when the middleware returns,
+        # and not before.
+        try:
+            callback, _, _ = self._executor.wait_for_ready_callbacks(
+                min(max(seconds, 0.0), _LONGEST_SPIN_S))
+        except TimeoutException:
+            return False
+        callback()
+        if callback.exception() is not None:
+            raise callback.exception()
+        return True
 
     def wait_for(self, condition: Callable[[], object], seconds: float) -> bool:
         """

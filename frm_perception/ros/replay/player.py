@@ -19,7 +19,6 @@ import sys
 import time
 from collections.abc import Iterable
 from collections.abc import Mapping
-from itertools import count
 
 from builtin_interfaces.msg import Time
 from rclpy.qos import QoSProfile
@@ -59,8 +58,8 @@ class Player:
         self._clock = (participant.node.create_publisher(Clock, '/clock', QoSProfile(depth=1))
                        if clock_hz else None)
         self._tick_at = 0.0
-        # Who is late must not starve what comes back.
-        self._least_turns = 1 + sum(len(exchange.outputs) for exchange in exchanges.values())
+        # Who is late must not starve what comes back, nor be kept by it for ever.
+        self._most_turns = 1 + sum(len(exchange.outputs) for exchange in exchanges.values())
         self._complaints = 0
         self.behind_s = 0.0
         """The longest that a message went out after it was due."""
@@ -94,11 +93,11 @@ class Player:
         return played
 
     def _spin_until(self, due: float, timeline: Timeline) -> None:
-        """Serve callbacks and the clock until that steady time, and a little if it has passed."""
-        for turns in count(1):
-            self._serve(due, timeline)
-            if time.monotonic() >= due and turns >= self._least_turns:
-                return
+        """Serve callbacks and the clock until that steady time; if it has passed, what waits."""
+        waits, turns = True, 0
+        while time.monotonic() < due or (waits and turns < self._most_turns):
+            waits = self._serve(due, timeline)
+            turns += 1
 
     def _await_answer(self, exchange: CameraExchange, timeout_s: float, timeline: Timeline
                       ) -> None:
@@ -107,12 +106,16 @@ class Player:
             if exchange.is_underway() and exchange.waiting_s > timeout_s:
                 self._give_up(exchange, timeout_s)
 
-    def _serve(self, until: float, timeline: Timeline) -> None:
-        """Publish the clock if it is time, and run a callback if one comes before it is again."""
+    def _serve(self, until: float, timeline: Timeline) -> bool:
+        """
+        Publish the clock if it is time, and run a callback if one comes before it is again.
+
+        :return: whether one came.
+        """
         now = time.monotonic()
         if now >= self._tick_at:
             self._publish_clock(timeline)
-        self._participant.spin(min(until, self._tick_at) - now)
+        return self._participant.spin(min(until, self._tick_at) - now)
 
     def _publish_clock(self, timeline: Timeline) -> None:
         now = time.monotonic()

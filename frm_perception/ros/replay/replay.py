@@ -228,3 +228,6 @@ class Replay:
                 exchange.book.balance().notes for exchange in self.exchanges.values()),
             self.options.answer_timeout_s)
         self.is_silent = reports.heard < enough
+        if not self.is_silent:
+            for exchange in self.exchanges.values():
+                exchange.book.close()

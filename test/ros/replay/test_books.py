@@ -110,6 +110,22 @@ def test_images_of_one_fate_are_named_together() -> None:
     assert book.fates == {0: 'dropped', 1: 'dropped', 2: ANSWERED}
 
 
+@given(strategies.lists(FATES, max_size=20))
+def test_what_is_open_at_the_end_is_lost_if_as_many_were_missed(fates: list[str]) -> None:
+    book, node = Book(BEFORE), Node()
+    for number, fate in enumerate(fates):
+        book.publish(number)
+        node.receive(fate)
+        if fate == ANSWERED:
+            book.answer(number)
+    book.hear(node.counts)
+    book.close()
+    assert {number: fate for number, fate in book.fates.items() if fate != fates[number]} == {}
+    if not set(fates) & set(REASONS):
+        assert len(book.fates) == len(fates)
+    assert_balanced(book, fates)
+
+
 def test_an_image_is_not_lost_while_the_node_has_not_spoken_of_its_time() -> None:
     book, node = Book(BEFORE), Node()
     book.publish(0)
