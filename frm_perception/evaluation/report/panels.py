@@ -44,6 +44,9 @@ from frm_perception.evaluation.report.wording import milliseconds
 MOST_COLUMNS = 600
 """Time lines have no more points than that; frames share them where there are more."""
 
+MOST_ALARMS = 200
+"""Of a camera that are drawn."""
+
 _WIDTH = 1000
 _LEFT, _RIGHT = 132, 984
 
@@ -107,6 +110,7 @@ class Panel:
     :param strip: where the small overlays begin, and ``strip_end`` where they end.
     :param readings: what pointing at a column shows, ready for JSON: ``x`` of the columns, and
         ``rows`` of texts, in the order of ``heads``.
+    :param alarms: at most :data:`MOST_ALARMS` of them; ``all_alarms``: how many there are.
     :param gathered: how many frames share a column at most; 1 where each has its own.
     :param left: where the time lines begin, and ``right`` where they end.
     """
@@ -120,6 +124,7 @@ class Panel:
     thumbnails: Sequence[Thumbnail]
     tracks: Sequence[Track]
     alarms: Sequence[AlarmBand]
+    all_alarms: int
     times: Sequence[tuple[float, str]]
     heads: Sequence[str]
     readings: Mapping[str, Any]
@@ -168,7 +173,7 @@ def panel(run: RunFolder, camera: CameraFrames, duration_s: float,
         top += _TRACK + _TRACK_GAP
     return Panel(
         camera.bag, camera.camera, len(camera.index), round(top + 10, 1), _STRIP_TOP, strip_end,
-        thumbnails, tracks, list(_alarm_bands(camera, alarms, x)),
+        thumbnails, tracks, list(_alarm_bands(camera, alarms, x)), len(alarms),
         _time_marks(span, x),
         ['time', 'frame', *(_TITLES[name] for name in summaries)],
         _readings(camera, columns, summaries, x), int(columns.count.max()))
@@ -215,7 +220,9 @@ def _track(name: str, summary: Summary, columns: Columns, x: Scale, ends: tuple[
 
 def _alarm_bands(camera: CameraFrames, alarms: Sequence[Mapping[str, Any]], x: Scale
                  ) -> Iterator[AlarmBand]:
-    for alarm in alarms:
+    """Yield the alarms of the camera in the order of time, of too many the longest."""
+    longest = sorted(alarms, key=lambda alarm: -alarm['frames'])[:MOST_ALARMS]
+    for alarm in sorted(longest, key=lambda alarm: alarm['begin_ns']):
         places = [np.flatnonzero(camera.stamps == alarm[key]) for key in ('begin_ns', 'end_ns')]
         if not all(found.size for found in places):
             continue
