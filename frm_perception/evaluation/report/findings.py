@@ -28,7 +28,6 @@ from frm_perception.evaluation.report.wording import count
 from frm_perception.evaluation.report.wording import some_of
 
 _MOST_DAMAGE = 12
-_MOST_NOTES = 8
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def _damage(bags: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     for bag in damaged[:_MOST_DAMAGE]:
         unread = [f'{count(bag["unread"], "image")} could not be read'] if bag['unread'] else []
         yield Finding(True, f'{bag["name"]} is damaged',
-                      '; '.join([*unread, some_of(bag['damage'])]) + '.')
+                      some_of([*unread, *bag['damage']], separator='; ') + '.')
     if len(damaged) > _MOST_DAMAGE:
         rest = [bag['name'] for bag in damaged[_MOST_DAMAGE:]]
         yield Finding(True, f'{count(len(rest), "more bag is", "more bags are")} damaged',
@@ -86,7 +85,7 @@ def _live(live: Mapping[str, Any] | None) -> Iterator[Finding]:
         yield Finding(True, 'Late answers', f'{count(live["late"], "answer")} took longer than '
                       f'{live["late_ms"]:g} ms.')
     if live['notes']:
-        yield Finding(False, 'Noticed while playing', '; '.join(live['notes'][:_MOST_NOTES]) + '.')
+        yield Finding(False, 'Noticed while playing', some_of(live['notes'], separator='; ') + '.')
 
 
 def _alarms(alarms: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
@@ -111,7 +110,8 @@ def _worse(comparison: Mapping[str, Any] | None) -> Iterator[Finding]:
 def _left_out(bags: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     texts = [f'{bag["name"]}: {text}' for bag in bags for text in bag['left_out']]
     if texts:
-        yield Finding(False, 'Topics that were left out', some_of(texts) + '.')
+        yield Finding(False, 'Topics that were left out',
+                      some_of(texts, separator='; ') + '.')
 
 
 def _model(model: Mapping[str, Any]) -> Iterator[Finding]:

@@ -15,6 +15,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 NOTHING = '-'
 """Stands where nothing was seen of what a figure measures, as in :func:`.record.percent`."""
 
@@ -52,10 +54,10 @@ def count(number: int, noun: str, plural: str = '') -> str:
     return f'{number:,} {noun if number == 1 else plural or noun + "s"}'
 
 
-def some_of(names: list[str], most: int = 5) -> str:
-    """Return names with commas between them, and how many were left out after so many."""
-    rest = len(names) - most
-    return ', '.join(names[:most]) + (f' and {rest:,} more' if rest > 0 else '')
+def some_of(texts: Sequence[str], most: int = 5, separator: str = ', ') -> str:
+    """Return texts with a separator between them, and how many were left out after so many."""
+    rest = len(texts) - most
+    return separator.join(texts[:most]) + (f' and {rest:,} more' if rest > 0 else '')
 
 
 def escaped(text: str) -> str:
