@@ -44,7 +44,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument('bag', type=Path, metavar='BAG',
                         help='a folder, or a file of MCAP, sqlite3 or ROS 1')
     pace = parser.add_mutually_exclusive_group()
-    pace.add_argument('--rate', type=positive, default=1.0, metavar='X',
+    pace.add_argument('--rate', type=_rate, default=1.0, metavar='X',
                       help='times as fast as it was recorded (default: %(default)s)')
     pace.add_argument('--as-answered', action='store_true',
                       help='as fast as the node answers: the next image of a camera goes out when '
@@ -140,6 +140,13 @@ def _rule(text: str) -> tuple[str, str]:
     if not old or not new:
         raise argparse.ArgumentTypeError(f'{text!r} is not OLD:=NEW')
     return old, new
+
+
+def _rate(text: str) -> float:
+    value = positive(text)
+    if math.isinf(value):
+        raise argparse.ArgumentTypeError(f'{text!r} is no rate; --as-answered is the fastest')
+    return value
 
 
 def _seconds(text: str) -> float:

@@ -25,6 +25,7 @@ from frm_perception.cli.main import main
 
 @pytest.mark.parametrize(('options', 'complaint'), [
     (['--rate', '0'], 'is not more than 0'),
+    (['--rate', 'inf'], 'is no rate'),
     (['--rate', '2', '--as-answered'], 'not allowed with argument'),
     (['--remap', '/front:/rear'], 'is not OLD:=NEW'),
     (['--start', '-1'], 'is not 0 or more'),
@@ -52,6 +53,7 @@ def test_what_is_no_bag_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[st
     (['--start', '60'], 'nothing is left after 60 s'),
     (['--topics', '/rear/image_raw'], "does not have '/rear/image_raw'"),
     (['--remap', '/rear:=/other'], "does not have '/rear'"),
+    (['--as-answered', '--node', 'a b'], "'/a b' is no name of a topic"),
 ])
 def test_what_the_bag_does_not_have_is_said(
         tmp_path: Path, options: list[str], complaint: str, capfd: pytest.CaptureFixture[str]

@@ -39,6 +39,7 @@ from frm_perception.evaluation.report.write import write_reports
 from frm_perception.labels import LabelSpace
 from frm_perception.media.bag_reader import Recording
 from frm_perception.media.files import replacing
+from frm_perception.ros.parameter_table import SPECS
 from frm_perception.ros.replay.books import UNDECIDED
 from frm_perception.ros.replay.exchange import ANSWER
 from frm_perception.ros.replay.exchange import CONFIDENCE
@@ -218,9 +219,17 @@ def _live(replay: Replay, options: Options, late_ms: float | None, changes: Sequ
            for name in ('published', 'answered', 'lost')},
         'late': None if late_ms is None else sum(late), 'unanswered': dict(unanswered),
         'latency_ms': percentiles(every),
-        'notes': [*replay.notes(), *changes, *(
+        'notes': [*replay.notes(), *changes, *_rules(replay.parameters), *(
             f'{topic}: {note}' for topic, camera in cameras.items() for note in camera['notes'])],
         'cameras': cameras}
+
+
+def _rules(parameters: Mapping[str, Any]) -> list[str]:
+    """Return why masks differ from those of `frm bag evaluate`, if they do."""
+    others = [f'{name} {parameters[name]!r}' for name, spec in SPECS.items()
+              if name.startswith('drivable_') and parameters[name] != spec.default]
+    return [f'the node has rules of its own for the drivable area, which frm bag evaluate has '
+            f'not: {", ".join(others)}'] if others else []
 
 
 def _of_camera(exchange: CameraExchange, late_ms: float | None) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def choose(recording: Recording, asked: Collection[str], names: Mapping[str, str
             if topic.name in recording.output_topics and not asked:
                 raise ValueError('a segmenter published it')
             name = names.get(topic.name, topic.name)
-            _require_topic_name(name)
+            require_topic_name(name)
             kinds[topic.name], played_as[topic.name] = _message_class(topic, recording), name
         except ValueError as error:
             if asked or topic.name in names:
@@ -117,7 +117,12 @@ def create_outlet(node: Node, topic: RecordedTopic, kind: type[Any], name: str) 
     return Outlet(topic.name, node.create_publisher(kind, name, profile))
 
 
-def _require_topic_name(name: str) -> None:
+def require_topic_name(name: str) -> None:
+    """
+    Refuse a name that no topic can have.
+
+    :raises ValueError: what is wrong with it.
+    """
     try:
         validate_topic_name(name)
     except NameValidationException as error:

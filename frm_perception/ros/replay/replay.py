@@ -30,6 +30,7 @@ from frm_perception.ros.replay.exchange import CameraExchange
 from frm_perception.ros.replay.node_reports import NodeReports
 from frm_perception.ros.replay.outlets import choose
 from frm_perception.ros.replay.outlets import create_outlet
+from frm_perception.ros.replay.outlets import require_topic_name
 from frm_perception.ros.replay.participant import Participant
 from frm_perception.ros.replay.participant import ReplayError
 from frm_perception.ros.replay.player import Player
@@ -111,6 +112,7 @@ class Replay:
         self.is_silent = False
         """Whether the node said nothing any more after the last image."""
         if spool is not None or options.rate is None:
+            require_topic_name(options.node)
             self.reports = NodeReports(participant, options.node)
 
     def find_listeners(self) -> list[str]:

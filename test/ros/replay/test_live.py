@@ -141,14 +141,17 @@ def test_a_run_without_answers_has_no_figures_and_is_not_overwritten(
 def test_at_a_rate_the_totals_are_those_of_the_node(
         node: SegmenterProcess, tmp_path: Path) -> None:
     bag = write_drive(tmp_path / 'drive', frames=FRAMES)
-    assert node.set_parameter('max_rate', [5.0]) == ''
+    assert node.set_together(max_rate=[5.0], drivable_min_area=0.01) == ''
     try:
         live = evaluate(node, bag, tmp_path / 'run', '--rate', '4')[0]['live']
     finally:
-        assert node.set_parameter('max_rate', [0.0]) == ''
+        assert node.set_together(max_rate=[0.0], drivable_min_area=0.0) == ''
     assert live['published'] == FRAMES == (
         live['answered'] + live['lost'] + sum(live['unanswered'].values()))
-    assert live['unanswered']['limited'] > 0 and live['notes'] == []
+    assert live['unanswered']['limited'] > 0
+    # All that is noted is a rule that the evaluation of a model does not have.
+    note, = live['notes']
+    assert 'drivable_min_area 0.01' in note
 
 
 def test_another_publisher_on_the_topic_is_noticed(
