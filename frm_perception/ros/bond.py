@@ -24,20 +24,20 @@ HEARTBEAT_S = 0.25
 """As Nav2's own nodes: often enough for a manager whose `bond_timeout` is short."""
 
 
-def bond_class() -> Any:
+def load_bondpy() -> Any:
     """
-    Return bondpy's `Bond`; the package is optional.
+    Return bondpy's module; the package is optional.
 
     :raises RuntimeError: it cannot be imported.
     """
     try:
-        from bondpy.bondpy import Bond
+        from bondpy import bondpy
     except ImportError as error:
         raise RuntimeError(
             f'the parameter bond is true, which needs the package bondpy ({error}): install '
             'ros-$ROS_DISTRO-bondpy (from Jazzy on), or set bond to false and bond_timeout of the '
             'lifecycle manager to 0.0') from error
-    return Bond
+    return bondpy
 
 
 class ManagerBond:
@@ -51,14 +51,19 @@ class ManagerBond:
     """
 
     def __init__(self, node: Node) -> None:
+        bondpy = load_bondpy()
         self._node = node
-        self._bond = bond_class()(node, TOPIC, node.get_name())
+        self._parameter = bondpy.Constants.DISABLE_HEARTBEAT_TIMEOUT_PARAM
+        self._bond = bondpy.Bond(node, TOPIC, node.get_name())
         self._bond.heartbeat_period = HEARTBEAT_S
         self._bond.start()
 
     def close(self) -> None:
         """Tell the manager that it ends on purpose."""
         self._bond.shutdown()
-        # bondpy destroys these, but leaves them on the node's lists.
+        # bondpy destroys these, but leaves them on the node's lists ...
         self._node.destroy_subscription(self._bond.sub)
         self._node.destroy_publisher(self._bond.pub)
+        # ... and declares a parameter when it misses a manager, which fails if it is there.
+        if self._node.has_parameter(self._parameter):
+            self._node.undeclare_parameter(self._parameter)

@@ -48,7 +48,7 @@ from rclpy.parameter import Parameter
 from std_msgs.msg import String
 
 from frm_perception.ros.bond import ManagerBond
-from frm_perception.ros.bond import bond_class
+from frm_perception.ros.bond import load_bondpy
 from frm_perception.ros.diagnostics import NodeStatus
 from frm_perception.ros.diagnostics import PartStatus
 from frm_perception.ros.diagnostics import diagnostic_statuses
@@ -116,7 +116,7 @@ class SegmenterNode(LifecycleNode):
         self._publish_status()
         try:
             if self.get_parameter('bond').value:
-                bond_class()  # before anybody waits for a model
+                load_bondpy()  # before anybody waits for a model
             self._session = self._load()
         finally:
             self._phase = 'unconfigured' if self._session is None else 'inactive'

@@ -22,6 +22,9 @@ from __future__ import annotations
 
 import importlib.util
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +44,15 @@ from odd_bundles import write_fragile_bundle
 from frm_perception.ros.bond import TOPIC
 from frm_perception.ros.segmenter import NAME
 
+MANAGER = """
+import sys
+import rclpy
+from bondpy.bondpy import Bond
+rclpy.init()
+node = rclpy.create_node('manager')
+Bond(node, *sys.argv[1:], on_formed=lambda: print('formed', flush=True)).start()
+rclpy.spin(node)
+"""
 HAS_BONDPY = importlib.util.find_spec('bondpy') is not None
 bonded = pytest.mark.skipif(not HAS_BONDPY, reason='bondpy is not installed')
 
@@ -121,3 +133,26 @@ def test_a_bond_outlives_an_engine_that_the_node_starts_again_by_itself(
         assert not bond.is_broken()
         assert node.change_state('deactivate')
         wait_until(bond.is_broken, 'the bond to be broken')
+
+
+@bonded
+def test_a_node_goes_on_where_its_managers_die(
+        probe: Probe, models: Path, tmp_path: Path) -> None:
+    with SegmenterProcess(probe, tmp_path / 'log', model_dir=models, bond=True) as node:
+        assert node.change_state('configure')
+        missed = ['/bond_disable_heartbeat_timeout']  # which bondpy declares when it misses one
+        for _ in range(2):
+            assert node.change_state('activate')
+            manager = subprocess.Popen(
+                [sys.executable, '-c', MANAGER, node.resolved(TOPIC), NAME], text=True,
+                stdout=subprocess.PIPE)
+            try:
+                assert manager.stdout is not None and manager.stdout.readline() == 'formed\n'
+                time.sleep(3.0)  # for another of its heartbeats, which is the first to be missed
+            finally:
+                manager.kill()
+                manager.wait()
+            wait_until(lambda: node.get_parameters(missed), 'the node to miss it')
+            assert node.state() == 'active'
+            assert node.change_state('deactivate')
+        assert 'Traceback' not in node.log()
