@@ -68,8 +68,8 @@ def method_text(comparison: Mapping[str, Any]) -> str:
             f'{count(segments["number"], "segment")} of {segments["seconds"]:g} s. ')
     if segments['number'] >= LEAST_SEGMENTS:
         text += (f'Intervals of {100 * comparison["bootstrap"]["level"]:.0f} % by '
-                 f'{comparison["bootstrap"]["resamples"]:,} resamples of the segments; a verdict '
-                 'stands where they leave out 0.')
+                 f'{comparison["bootstrap"]["resamples"]:,} resamples of the segments, of figures '
+                 f'that {LEAST_SEGMENTS} of them have; a verdict stands where they leave out 0.')
     return ' '.join([text.strip(), *_reservations(comparison)])
 
 
