@@ -38,11 +38,11 @@ def run(args: argparse.Namespace) -> int:
     from frm_perception.evaluation.drive.run_folder import RunFolder
     from frm_perception.evaluation.drive.run_folder import RunFolderError
     from frm_perception.evaluation.report.write import write_reports
+    folder = RunFolder(args.run_folder)
     try:
-        write_reports(RunFolder(args.run_folder),
-                      RunFolder(args.baseline) if args.baseline else None)
+        write_reports(folder, RunFolder(args.baseline) if args.baseline else None)
     except (RunFolderError, OSError) as error:
         print(f'frm bag report: {error}', file=sys.stderr)
         return 2
-    print(f'{args.run_folder / "report.html"} and report.md are written')
+    print(f'{folder.page_file} and {folder.markdown_file.name} are written')
     return 0

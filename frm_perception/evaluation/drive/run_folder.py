@@ -58,6 +58,16 @@ class RunFolder:
         """The figures: ``report.json``."""
         return self.path / 'report.json'
 
+    @property
+    def page_file(self) -> Path:
+        """The same for people: ``report.html``."""
+        return self.path / 'report.html'
+
+    @property
+    def markdown_file(self) -> Path:
+        """The same for a pull request: ``report.md``."""
+        return self.path / 'report.md'
+
     def records_file(self, bag: str, camera: str) -> Path:
         """Return the file of a camera's records, one a line in the order of its frames."""
         return self.path / 'frames' / bag / f'{file_name(camera)}.jsonl'
@@ -155,7 +165,8 @@ class RunFolder:
 
         :raises OSError: something cannot be removed.
         """
-        self.report_file.unlink(missing_ok=True)
+        for file in (self.report_file, self.page_file, self.markdown_file):
+            file.unlink(missing_ok=True)
         for folder in (self.path / name for name in ('frames', 'overlays', 'live')):
             if folder.exists():
                 shutil.rmtree(folder)

@@ -37,8 +37,8 @@ def write_reports(run: RunFolder, baseline: RunFolder | None = None) -> dict[str
     """
     comparison = None if baseline is None else compare(baseline, run)
     shown = content(run, comparison)
-    for name, text in (('report.html', html(shown)),
-                       ('report.md', markdown(shown, run.read_report(), comparison))):
-        with replacing(run.path / name) as partial:
+    for file, text in ((run.page_file, html(shown)),
+                       (run.markdown_file, markdown(shown, run.read_report(), comparison))):
+        with replacing(file) as partial:
             partial.write_text(text, encoding='utf-8')
     return comparison

@@ -126,7 +126,8 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
 
 def test_to_clear_a_folder_removes_the_run_and_nothing_else(folder: RunFolder) -> None:
     folder.write_report({'format': 1})
-    (folder.path / 'notes.txt').touch()
+    for file in (folder.page_file, folder.markdown_file, folder.path / 'notes.txt'):
+        file.touch()
     folder.overlay_file(*OF, 0).parent.mkdir(parents=True)
 
     folder.clear()
