@@ -155,4 +155,5 @@ def test_a_node_goes_on_where_its_managers_die(
             wait_until(lambda: node.get_parameters(missed), 'the node to miss it')
             assert node.state() == 'active'
             assert node.change_state('deactivate')
+            assert not node.get_parameters(missed)  # else it could not be declared again
         assert 'Traceback' not in node.log()
