@@ -11,7 +11,7 @@ PREPARE = $(if $(ANY_PYTHON),$(ANY_PYTHON) scripts/bootstrap.py --python '$(PYTH
 	$(error There is no Python 3. On Debian and Ubuntu: sudo apt install python3 python3-venv))
 # As many at once as there are cores: each file's tests in one process, since they share what they made.
 # A process that dies fails the run; pytest-xdist would start another one and then wait for ever.
-TESTS = $(PREPARE) run,train,test -- pytest -p xdist.plugin -n auto --maxprocesses 4 --dist loadfile --max-worker-restart 0
+TESTS = $(PREPARE) run,train,test,cluster -- pytest -p xdist.plugin -n auto --maxprocesses 4 --dist loadfile --max-worker-restart 0
 
 help:
 	@echo 'make demo       show it: a camera, the segmenter and a recorder, over ROS 2; results in out/demo/'
@@ -51,8 +51,8 @@ load:
 	@$(PREPARE) run,bench -- python -m benchmarks.load --json out/benchmarks/load.json
 
 lint:
-	@$(PREPARE) run,train,test -- ruff check .
-	@$(PREPARE) run,train,test -- mypy
+	@$(PREPARE) run,train,test,cluster -- ruff check .
+	@$(PREPARE) run,train,test,cluster -- mypy
 
 tables:
 	@$(PREPARE) run -- python -m scripts.write_tables

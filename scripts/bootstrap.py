@@ -45,7 +45,8 @@ OLDEST = (3, 10)
 NEWEST = (3, 12)
 ROS_WHEELS = 'ros-wheels'
 ROS_PACKAGES = ('cv_bridge', 'diagnostic_msgs', 'lifecycle_msgs', 'sensor_msgs', 'std_msgs')
-GIGABYTES = {'run': 0.6, ROS_WHEELS: 0.3, 'openvino': 0.3, 'train': 1.5, 'test': 0.3, 'bench': 0.2}
+GIGABYTES = {'run': 0.6, ROS_WHEELS: 0.3, 'openvino': 0.3, 'train': 1.5, 'test': 0.3, 'bench': 0.2,
+             'cluster': 0.1}
 """Free disk needed for each file of requirements: what it takes once installed, and downloads."""
 GIGABYTES_WITH_CUDA = 10.0
 """The same for a PyTorch that brings CUDA along; an estimate, never measured."""
@@ -288,8 +289,7 @@ class Environment:
 
     def _install(self, files: Sequence[str]) -> None:
         say(f'installing {", ".join(files)} (requirements/*.txt; minutes, the first time)')
-        # empy alone comes as source, which is pure Python: whatever else would have to be built
-        # here is refused, as there may be no compiler.
+        # Only empy comes as source, which is pure Python: for others there may be no compiler.
         command = [str(self.python), '-m', 'pip', 'install', '--disable-pip-version-check',
                    '--no-input', '--progress-bar', 'off', '--only-binary', ':all:',
                    '--no-binary', 'empy']

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
+from frm_perception.cli.arguments import count
 from frm_perception.cli.drive_arguments import add_drive_arguments
 from frm_perception.cli.drive_arguments import drive_options
 from frm_perception.cli.model_arguments import add_model_arguments
@@ -29,6 +30,8 @@ from frm_perception.cli.model_arguments import engine_cache
 from frm_perception.cli.model_arguments import load_segmenter
 
 if TYPE_CHECKING:
+    from frm_perception.evaluation.drive.cluster import ClusterScoring
+    from frm_perception.evaluation.drive.evaluate_bags import EvaluateBags
     from frm_perception.evaluation.drive.run_folder import RunFolder
     from frm_perception.runtime.bundle import Bundle
     from frm_perception.runtime.segmenter import Segmenter
@@ -64,6 +67,15 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
                         help='its bundle (default: that of --model)')
     second.add_argument('--second-precision', default='', metavar='NAME',
                         help='its precision (default: that of --precision)')
+    cluster = parser.add_argument_group(
+        'several bags at once', 'Dask workers score them, a bag each; requirements/cluster.txt.')
+    cluster.add_argument('--scheduler', type=_scheduler, metavar='WHERE',
+                         help='local starts workers here; or the address of a Dask scheduler, '
+                              'such as tls://HOST:8786, whose workers see bags and models at the '
+                              'same paths (default: one bag after the other, in this process)')
+    cluster.add_argument('--workers', type=count, metavar='N',
+                         help='how many workers local starts, which share --threads (default: one '
+                              'for each of these threads, at most one for each bag)')
     # Messages of what commands have in common begin with it.
     parser.set_defaults(run=run, command='bag evaluate')
 
@@ -87,6 +99,8 @@ def run(args: argparse.Namespace) -> int:
         work = EvaluateBags(args.bags, ModelLabeller(segmenter, second), options)
         if baseline:
             require_same_bags(work.bags, baseline.read_report())
+        if args.scheduler or args.workers:
+            work.scoring = _cluster(args, work, segmenter, second)
         folder = RunFolder(args.output or Path('out/bags') / work.bags[0].name)
     except (ValueError, EngineError, OSError) as error:
         return _fail(error, 2)
@@ -117,6 +131,25 @@ def _second(args: argparse.Namespace, bundle: Bundle) -> Segmenter | None:
     return load_segmenter(other, chosen, engine_cache(chosen))
 
 
+def _cluster(args: argparse.Namespace, work: EvaluateBags, segmenter: Segmenter,
+             second: Segmenter | None) -> ClusterScoring:
+    """Return what hands the bags to workers; these are started, or looked for, only then."""
+    from frm_perception.evaluation.drive.cluster import LOCAL
+    from frm_perception.evaluation.drive.cluster import ClusterScoring
+    from frm_perception.evaluation.drive.cluster import Scheduler
+    if args.scheduler == LOCAL:
+        total = segmenter.info.threads
+        bags = sum(bool(bag.cameras) for bag in work.bags)
+        scheduler = Scheduler(LOCAL, min(args.workers or total, bags))
+        threads = max(total // scheduler.workers, 1)
+    elif args.workers:
+        raise ValueError('--workers is for --scheduler local; a scheduler elsewhere has its own')
+    else:
+        scheduler, threads = Scheduler(args.scheduler), args.threads
+    return ClusterScoring(scheduler, segmenter, second, work.options.tolerance_ms, threads,
+                          args.engine_cache)
+
+
 def _tell(report: dict[str, Any], comparison: dict[str, Any] | None, folder: RunFolder) -> int:
     """Print the figures, and on stderr what is missing in them; return the exit status."""
     from frm_perception.evaluation.drive.summary import summary
@@ -132,7 +165,16 @@ def _tell(report: dict[str, Any], comparison: dict[str, Any] | None, folder: Run
         for text in (*bag['left_out'], *bag['damage']):
             print(f'frm bag evaluate: warning: {bag["name"]}: {text}', file=sys.stderr)
         damaged = damaged or bool(bag['damage'])
+    if not report['complete']:
+        return 1
     return DAMAGED if damaged else 0
+
+
+def _scheduler(text: str) -> str:
+    if text != 'local' and not text.startswith(('tcp://', 'tls://')):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither 'local' nor an address such as "
+                                         f'tls://HOST:8786')
+    return text
 
 
 def _fail(error: Exception, status: int) -> int:

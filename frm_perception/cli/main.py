@@ -26,6 +26,7 @@ SUBCOMMANDS = ('segment', 'evaluate', 'bag', 'engine', 'demo', 'benchmark', 'net
 
 _RUN = 'pip install -r requirements/run.txt'
 _TRAIN = 'pip install -r requirements/train.txt'
+_CLUSTER = 'pip install -r requirements/cluster.txt'
 _ROS = ('source a ROS 2 installation (source /opt/ros/jazzy/setup.bash), or '
         'pip install -r requirements/ros-wheels.txt')
 _INSTALL = {
@@ -33,6 +34,7 @@ _INSTALL = {
                      'rosbags', 'tqdm', 'yaml'), _RUN),
     **dict.fromkeys(('ai_edge_litert', 'onnx', 'onnxscript', 'openvino', 'tensorboardX',
                      'torch'), _TRAIN),
+    **dict.fromkeys(('cryptography', 'dask', 'distributed'), _CLUSTER),
     'rclpy': _ROS,
 }
 

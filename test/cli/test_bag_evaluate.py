@@ -16,8 +16,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +23,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from drive_runs import run_command
+from drive_runs import without_times
 from labelled_drives import CAR
 from labelled_drives import ROAD
 from labelled_drives import labelled
@@ -66,17 +66,6 @@ def report(folder: Path) -> Any:
     return RunFolder(folder).read_report()
 
 
-def without_times(folder: Path) -> tuple[Any, list[Any]]:
-    """Return the report and the records of a run, but for what may differ."""
-    content = report(folder)
-    del content['timings']
-    records = [json.loads(line) for file in sorted((folder / 'frames').rglob('*.jsonl'))
-               for line in file.read_text().splitlines()]
-    for record in records:
-        del record['milliseconds']
-    return content, records
-
-
 def test_every_frame_is_scored_and_labels_are_compared(
         evaluate: Evaluate, drive: Path, tmp_path: Path,
         capsys: pytest.CaptureFixture[str]) -> None:
@@ -111,13 +100,6 @@ def test_a_run_has_pictures_spread_over_the_drive_and_of_the_worst_frames(
                                   for worst in found['worst'])
 
 
-def run_command(*arguments: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, '-m', 'frm_perception.cli.main', 'bag', 'evaluate',
-         *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        cwd=Path(__file__).resolve().parents[2])
-
-
 def test_two_runs_differ_in_nothing_but_times(
         drive: Path, tiny_bundle: Path, tmp_path: Path) -> None:
     other = write_drive(tmp_path / 'other', labelled('/front', 5), storage='sqlite3')
@@ -139,7 +121,7 @@ def test_an_interrupted_run_goes_on_to_the_same_figures(
     bag = write_drive(tmp_path / 'drive', labelled('/front', 60), unlabelled('/rear', 60))
     lines = RunFolder(tmp_path / 'run').records_file('drive', REAR)
     process = run_command(bag, '--model', tiny_bundle, '--output', tmp_path / 'run')
-    while process.poll() is None and not lines.exists():
+    while process.poll() is None and not (lines.exists() and lines.read_bytes()):
         time.sleep(0.001)
     os.kill(process.pid, signal_number)
     status = process.wait(timeout=60)
@@ -250,6 +232,8 @@ def test_a_bag_that_cannot_be_opened_does_not_stop_the_others(
     (['{drive}', '--second-precision', 'int8'], 'int8'),
     (['{drive}', '--baseline', '{drive}'], 'is not the folder of a run'),
     (['{drive}', '--precision', 'int8'], 'int8'),
+    (['{drive}', '--workers', '2'], '--workers is for --scheduler local'),
+    (['{drive}', '--scheduler', 'tls://a:1', '--workers', '2'], '--workers is for --scheduler lo'),
 ])
 def test_what_makes_no_sense_is_said_before_the_work(
         evaluate: Evaluate, drive: Path, tmp_path: Path, arguments: list[str], problem: str,
@@ -367,3 +351,10 @@ def test_topics_without_colour_images_are_left_out(
     assert list(report(tmp_path / 'run')['cameras']) == [REAR]
     assert "/depth/image_raw is left out: message 2: unknown encoding '16UC1'" in (
         capsys.readouterr().err)
+
+
+def test_a_bag_is_not_taken_for_a_scheduler(
+        evaluate: Evaluate, drive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        evaluate('--scheduler', drive, drive)
+    assert "is neither 'local' nor an address such as tls://HOST:8786" in capsys.readouterr().err

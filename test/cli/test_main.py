@@ -75,6 +75,7 @@ def test_a_missing_package_says_how_to_get_it(
     ('cv2', 'pip install -r requirements/run.txt'),
     ('yaml', 'pip install -r requirements/run.txt'),
     ('onnx', 'pip install -r requirements/train.txt'),
+    ('distributed', 'pip install -r requirements/cluster.txt'),
     ('diagnostic_msgs', 'source a ROS 2 installation'),
     ('something_else', 'pip install something_else'),
 ])

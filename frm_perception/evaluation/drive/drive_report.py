@@ -84,7 +84,7 @@ def drive_report(run: EvaluateBags, by_camera: Records, complete: bool, seconds:
         'timings': {
             'milliseconds': _milliseconds(every),
             'cameras': {topic: _milliseconds(records) for topic, records in by_topic.items()},
-            'seconds': seconds, 'load': load},
+            'seconds': seconds, 'load': load, 'workers': run.scoring.workers},
         'origin': {'machine': machine, **origin},
         **({} if run.live is None else {'live': run.live})}
 

@@ -31,7 +31,8 @@ def evaluate_drive(run: EvaluateBags, folder: RunFolder, restart: bool) -> dict[
     """
     Score what is not scored yet, draw, and write ``report.json``; return it.
 
-    Interrupted, it leaves a report of what is there, which says that it is not complete.
+    Interrupted, or where a bag could not be finished, it leaves a report of what is there, which
+    says that it is not complete.
 
     :param folder: locked.
     :param restart: forget what is there.
@@ -63,7 +64,9 @@ def evaluate_drive(run: EvaluateBags, folder: RunFolder, restart: bool) -> dict[
         folder.write_report(
             drive_report(run, _records(run, folder), False, perf_counter() - begin))
         raise
-    folder.write_report(drive_report(run, _records(run, folder), True, perf_counter() - begin))
+    complete = all(bag.finished for bag in run.bags)
+    folder.write_report(
+        drive_report(run, _records(run, folder), complete, perf_counter() - begin))
     return folder.read_report()
 
 

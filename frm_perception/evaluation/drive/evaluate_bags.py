@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Generator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from dataclasses import field
 from pathlib import Path
 from typing import Any
+from typing import Protocol
 
 from tqdm import tqdm
 
@@ -73,6 +75,7 @@ class DriveBag:
     :param begin_ns: when its first message was recorded; ``end_ns`` is the last one's.
     :param damage: what could not be read.
     :param unread: images that could not be read.
+    :param finished: False where frames are missing for another reason than the bag's damage.
     """
 
     name: str
@@ -85,6 +88,32 @@ class DriveBag:
     damage: tuple[str, ...] = ()
     unread: int = 0
     unmatched: Unmatched = Unmatched()
+    finished: bool = True
+
+
+DoneRecords = Callable[[DriveBag], dict[str, list[FrameRecord]]]
+"""Reads what is there of a bag's records, by camera."""
+
+
+class Scoring(Protocol):
+    """
+    What scores bags: this process, or others that it hands them to.
+
+    :ivar workers: how many other processes do; 0 where it is this one.
+    """
+
+    workers: int
+
+    def records(self, bags: Sequence[DriveBag], done: DoneRecords
+                ) -> Generator[FrameRecord, None, None]:
+        """
+        Yield the records that are not done, and note in the bags what was wrong with them.
+
+        A camera's records come in the order of its frames; those of several bags may mix.
+
+        :param bags: all of them have cameras.
+        :param done: asked when a bag is begun, and whenever it is begun again.
+        """
 
 
 class EvaluateBags:
@@ -92,6 +121,7 @@ class EvaluateBags:
     One run: some bags, and what their frames have labels from.
 
     :param live: for the report, what became of the images of a running node; None without one.
+    :ivar scoring: what scores the bags: as it comes, this process.
     :raises MediaError: a bag is not there, none can be opened, or one has not what was asked for.
     :raises ValueError: the bags' labels, or the second model's, cannot be compared with the
         model's, or not in one run.
@@ -109,9 +139,7 @@ class EvaluateBags:
             raise MediaError('\n'.join(text for bag in self.bags for text in bag.damage))
         self.comparison = _common(
             [camera for bag in self.bags for camera in bag.cameras if camera.truth])
-        second = labeller.second_space
-        self._second_comparison = None if second is None else Comparison.between(
-            labeller.label_space, second)
+        self.scoring: Scoring = ScoringInTurn(labeller, options.tolerance_ms)
 
     def run(self, folder: RunFolder) -> None:
         """
@@ -123,24 +151,53 @@ class EvaluateBags:
         :raises EngineError: a network failed.
         :raises OSError: a record cannot be written.
         """
-        done = {(bag.name, camera.topic): folder.recover(bag.name, camera.topic)
-                for bag in self.bags for camera in bag.cameras}
+        done = sum(len(folder.recover(bag.name, camera.topic))
+                   for bag in self.bags for camera in bag.cameras)
+
+        def records_of(bag: DriveBag) -> dict[str, list[FrameRecord]]:
+            return {camera.topic: folder.records(bag.name, camera.topic)
+                    for camera in bag.cameras}
+
+        bags = [bag for bag in self.bags if bag.cameras]
         with tqdm(total=sum(bag.images for bag in self.bags), desc='evaluating', unit='frame',
-                  initial=sum(map(len, done.values())), disable=None) as progress:
-            for bag in self.bags:
-                if bag.cameras:
-                    records = {camera.topic: done[bag.name, camera.topic]
-                               for camera in bag.cameras}
-                    for record in self._score(bag, records):
-                        folder.append(record)
-                        progress.update()
+                  initial=done, disable=None) as progress, \
+                closing(self.scoring.records(bags, records_of)) as records:
+            for record in records:
+                folder.append(record)
+                progress.update()
+
+
+class ScoringInTurn:
+    """
+    Scores bags in this process, one after the other.
+
+    :param tolerance_ms: most milliseconds between the stamps of an image and its labels.
+    """
+
+    workers = 0
+
+    def __init__(self, labeller: Labeller, tolerance_ms: float) -> None:
+        self.labeller = labeller
+        self._tolerance_ns = round(tolerance_ms * 1e6)
+        second = labeller.second_space
+        self._second_comparison = None if second is None else Comparison.between(
+            labeller.label_space, second)
+
+    def records(self, bags: Sequence[DriveBag], done: DoneRecords
+                ) -> Generator[FrameRecord, None, None]:
+        """See :meth:`Scoring.records`."""
+        for bag in bags:
+            yield from self._score(bag, done(bag))
 
     def _score(self, bag: DriveBag, done: dict[str, list[FrameRecord]]
                ) -> Generator[FrameRecord, None, None]:
         """Yield the records that are not done; then note in the bag what was wrong with it."""
-        labels = TrueLabels(bag.path, bag.cameras, round(self.options.tolerance_ms * 1e6))
-        reader = FrameReader(Recording(bag.path), bag.cameras, labels, done,
-                             self.labeller.reductions)
+        recording = Recording(bag.path)
+        if (recording.begin_ns, recording.end_ns) != (bag.begin_ns, bag.end_ns):
+            raise MediaError(f'{bag.path} is not the bag any more that it was when the run began, '
+                             f'or is another one here')
+        labels = TrueLabels(bag.path, bag.cameras, self._tolerance_ns)
+        reader = FrameReader(recording, bag.cameras, labels, done, self.labeller.reductions)
         scorers = {
             camera.topic: Scorer(
                 bag.name, camera.topic, self.labeller.label_space.classes,

@@ -44,6 +44,8 @@ def draw_pictures(bags: Sequence[DriveBag], labeller: Labeller, folder: RunFolde
     """
     Draw what is not there yet: small pictures spread over the drive, large ones of worst frames.
 
+    Bags that could not be finished have none: what ended other processes is not done in this one.
+
     :raises MediaError: a bag can no longer be read, or a picture not be written.
     :raises EngineError: the network failed.
     :raises OSError: a picture cannot be written.
@@ -51,7 +53,7 @@ def draw_pictures(bags: Sequence[DriveBag], labeller: Labeller, folder: RunFolde
     missing = _missing(bags, folder)
     with tqdm(total=sum(map(len, missing.values())), desc='drawing', unit='frame',
               disable=None) as progress:
-        for bag in bags:
+        for bag in filter(lambda bag: bag.finished, bags):
             cameras = [camera.topic for camera in bag.cameras
                        if any(frame[:2] == (bag.name, camera.topic) for frame in missing)]
             for message in Recording(bag.path).messages(cameras) if cameras else ():
