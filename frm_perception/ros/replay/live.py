@@ -146,7 +146,8 @@ def evaluate_live(recording: Recording, options: Options, drive: Wanted, folder:
     :param restart: forget what an earlier run left in the folder.
     :param late_ms: milliseconds after which an answer is late; None takes the node's deadline.
     :param say: told what there is to be said on the way.
-    :raises ReplayError: nobody answers, or not in a way that can be evaluated.
+    :raises ReplayError: nobody answers, or not in a way that can be evaluated. Where the node goes
+        while it is evaluated, there is a report of what it answered until then.
     :raises RunFolderError: there is a run in the folder, or something else.
     :raises MediaError, ValueError: see :class:`EvaluateBags`.
     :raises OSError: something cannot be written.
@@ -160,15 +161,21 @@ def evaluate_live(recording: Recording, options: Options, drive: Wanted, folder:
             with Participant() as participant:
                 replay = Replay(participant, recording, options, spool)
                 run, changes = _prepare(replay, recording, drive, say)
-                for line in replay.play():
-                    say(line)
+                ended = ''
+                try:
+                    for line in replay.play():
+                        say(line)
+                except ReplayError as error:  # what was answered until then is worth its figures
+                    ended = f'the play ended early: {error}'
             limit = late_ms or replay.parameters['deadline_ms'] or None
-            run.live = _live(replay, options, limit, changes)
+            run.live = _live(replay, options, limit, [*([ended] if ended else []), *changes])
             for exchange in replay.exchanges.values():
                 _write_fates(folder.live_file(run.bags[0].name, exchange.topic), exchange)
             report = evaluate_drive(run, folder, restart=False)
         write_reports(folder)
-        return report
+    if ended:
+        raise ReplayError(f'{ended} What was answered before is in {folder.path}')
+    return report
 
 
 def _prepare(replay: Replay, recording: Recording, drive: Wanted,

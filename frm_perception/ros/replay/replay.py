@@ -110,7 +110,7 @@ class Replay:
         self.exchanges: dict[str, CameraExchange] = {}
         """Topic in the recording -> the node's side of a camera that it answers."""
         self.is_silent = False
-        """Whether the node said nothing any more after the last image."""
+        """Whether the node has said nothing, or nothing yet, after the last image."""
         if spool is not None or options.rate is None:
             require_topic_name(options.node)
             self.reports = NodeReports(participant, options.node)
@@ -158,6 +158,7 @@ class Replay:
         while True:
             for exchange in self.exchanges.values():
                 exchange.begin()
+            self.is_silent = self.reports is not None
             started = time.monotonic()
             with tqdm(total=round(min(left_s, options.duration_s or left_s), 1), unit='s',
                       desc='playing', disable=None) as progress:

@@ -182,3 +182,23 @@ def test_a_node_that_answers_in_its_networks_size_is_refused_before_anything_is_
         assert node.set_parameter('output_size', 'camera') == ''
     assert status == 1 and 'output_size to camera' in said and 'played 3 messages' not in said
     assert not (tmp_path / 'run' / 'report.json').exists()
+
+
+@pytest.mark.slow
+def test_what_a_node_answered_before_it_died_is_evaluated(
+        probe: Probe, models: Path, tmp_path: Path) -> None:
+    bag = write_drive(tmp_path / 'drive', frames=60)
+    with SegmenterProcess(probe, tmp_path / 'node', cameras=['front'], model_dir=models) as mortal:
+        assert mortal.change_state('configure') and mortal.change_state('activate')
+        with Listener(probe, mortal, 'front/segmentation/label', Image) as labels, \
+                ReplayProcess(tmp_path / 'log', str(bag), '--as-answered', '--node', mortal.name,
+                              '--answer-timeout', '2', '--evaluate', str(tmp_path / 'run'),
+                              '--remap', f'/front/image_raw:={mortal.resolved("front/image_raw")}'
+                              ) as running:
+            wait_until(lambda: labels.heard, 'the first answer')
+            mortal.process.kill()
+            assert running.end() == 1
+    assert 'the play ended early: nobody listens to' in running.said()
+    report = RunFolder(tmp_path / 'run').read_report()
+    assert 0 < report['live']['answered'] == report['figures']['frames'] < 60
+    assert 'the play ended early' in report['live']['notes'][0]
