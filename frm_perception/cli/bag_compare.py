@@ -45,6 +45,8 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
                              'several times')
     parser.add_argument('--markdown', type=Path, metavar='FILE',
                         help='also write what is printed')
+    parser.add_argument('--html', type=Path, metavar='FILE',
+                        help='also write it as a page, with pictures of both runs')
     parser.add_argument('--json', type=Path, metavar='FILE',
                         help='also write everything, for programs')
     parser.set_defaults(run=run, command='bag compare')
@@ -57,19 +59,26 @@ def run(args: argparse.Namespace) -> int:
     from frm_perception.evaluation.drive.gates import GateError
     from frm_perception.evaluation.drive.run_folder import RunFolder
     from frm_perception.evaluation.drive.run_folder import RunFolderError
+    from frm_perception.evaluation.report.comparison_content import comparison_content
     from frm_perception.evaluation.report.comparison_text import comparison_markdown
+    from frm_perception.evaluation.report.page import html
     from frm_perception.media.files import replacing
     from frm_perception.media.files import write_json
     try:
         gates = {f'--{option} {text}': Gate.parse(text, option == 'max-drop')
                  for option, texts in (('fail-below', args.fail_below),
                                        ('max-drop', args.max_drop)) for text in texts}
-        comparison = compare(RunFolder(args.a), RunFolder(args.b), args.segment)
+        a, b = RunFolder(args.a), RunFolder(args.b)
+        comparison = compare(a, b, args.segment)
         failures = {demand: gate.failure(comparison) for demand, gate in gates.items()}
         text = comparison_markdown(comparison, failures)
         if args.markdown:
             with replacing(args.markdown) as partial:
                 partial.write_text(text + '\n', encoding='utf-8')
+        if args.html:
+            page = html('comparison.html', comparison_content(a, b, comparison, failures))
+            with replacing(args.html) as partial:
+                partial.write_text(page, encoding='utf-8')
         if args.json:
             write_json(args.json, {**comparison, 'demands': [
                 {'demand': demand, 'met': reason is None, 'reason': reason}

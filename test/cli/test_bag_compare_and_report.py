@@ -35,12 +35,13 @@ def runs(tmp_path: Path) -> list[str]:
 
 def test_a_comparison_is_printed_and_written(runs: list[str], tmp_path: Path,
                                              capsys: pytest.CaptureFixture[str]) -> None:
-    files = tmp_path / 'out' / 'c.md', tmp_path / 'out' / 'c.json'
+    files = [tmp_path / 'out' / name for name in ('c.md', 'c.json', 'c.html')]
     assert main(['bag', 'compare', *runs, '--segment', '1', '--markdown', str(files[0]),
-                 '--json', str(files[1])]) == 0
+                 '--json', str(files[1]), '--html', str(files[2])]) == 0
     printed = capsys.readouterr().out
     assert files[0].read_text() == printed
     assert '| mean IoU %' in printed and '**better**' in printed
+    assert 'drivable IoU' in files[2].read_text(encoding='utf-8')
     assert json.loads(files[1].read_text())['figures']['mean_iou']['verdict'] == 'better'
 
 

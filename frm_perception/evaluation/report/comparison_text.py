@@ -73,16 +73,30 @@ def method_text(comparison: Mapping[str, Any]) -> str:
     return ' '.join([text.strip(), *_reservations(comparison)])
 
 
+def figure_title(name: str) -> str:
+    """Return what people call a figure of a comparison."""
+    kind, dot, of_class = name.partition('.')
+    return f'{of_class} IoU' if dot else _TITLES.get(kind, kind)
+
+
+def run_text(run: Mapping[str, Any]) -> str:
+    """Return which run it is, of which model."""
+    model = run['model']
+    height, width = model['resolution']
+    return (f'{run["folder"]}: {model["bundle"]} at {height}x{width}, {model["precision"]}, '
+            f'{model["provider"]}')
+
+
 def comparison_markdown(comparison: Mapping[str, Any], failures: Mapping[str, str | None]) -> str:
     """
     Return a comparison for a terminal or a pull request.
 
     :param failures: of each demand, why it is not met; None where it is.
     """
-    a, b = comparison['a'], comparison['b']
     demands = '\n'.join(f'- **not met**: `{demand}`: {reason}' if reason else f'- met: `{demand}`'
                         for demand, reason in failures.items())
-    parts = ['## Comparison of two runs', f'- A: {_run_text(a)}\n- B: {_run_text(b)}', demands,
+    runs = '\n'.join(f'- {side.upper()}: {escaped(run_text(comparison[side]))}' for side in 'ab')
+    parts = ['## Comparison of two runs', runs, demands,
              escaped(method_text(comparison)), difference_table(comparison),
              *_places(comparison)]
     return '\n\n'.join(part for part in parts if part)
@@ -107,13 +121,8 @@ def _row(name: str, figure: Mapping[str, Any]) -> DifferenceRow:
     interval = NOTHING if figure['low'] is None else (
         f'{signed(figure["low"])} to {signed(figure["high"])}')
     unit = 'ms' if less_is_better(name) else '%'
-    return DifferenceRow(_title(name), unit, text(figure['a']), text(figure['b']),
+    return DifferenceRow(figure_title(name), unit, text(figure['a']), text(figure['b']),
                          signed(figure['difference']), interval, figure['verdict'])
-
-
-def _title(name: str) -> str:
-    kind, dot, of_class = name.partition('.')
-    return f'{of_class} IoU' if dot else _TITLES.get(kind, kind)
 
 
 def _reservations(comparison: Mapping[str, Any]) -> Iterator[str]:
@@ -137,16 +146,8 @@ def _places(comparison: Mapping[str, Any]) -> Iterator[str]:
     places = comparison['places']
     for word in ('fell', 'rose'):
         if places[word]:
-            yield f'Where {_title(places["figure"])} {word} most (%):\n\n' + markdown_table([
+            yield f'Where {figure_title(places["figure"])} {word} most (%):\n\n' + markdown_table([
                 ('bag', 'from', 'A', 'B', 'difference'),
                 *((escaped(place['bag']), clock(place['begin_s']), percent(place['a']),
                    percent(place['b']), f'{100 * place["difference"]:+.2f}')
                   for place in places[word])])
-
-
-def _run_text(run: Mapping[str, Any]) -> str:
-    model = run['model']
-    height, width = model['resolution']
-    folder = run['folder'].replace('`', "'")
-    return (f'`{folder}`: {escaped(model["bundle"])} at {height}x{width}, {model["precision"]}, '
-            f'{model["provider"]}')

@@ -11,7 +11,7 @@
 # WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
 # See the License for the specific language governing permissions and
 # limitations under the License.
-"""The report of a run as one HTML file that needs nothing else, and asks nobody."""
+"""A report as one HTML file that needs nothing else, and asks nobody."""
 
 from __future__ import annotations
 
@@ -27,12 +27,15 @@ from jinja2 import StrictUndefined
 from frm_perception.evaluation.record import percent
 
 
-def html(content: Mapping[str, Any]) -> str:
+def html(template: str, content: Mapping[str, Any]) -> str:
     """
-    Return the page that shows :func:`.content.content`.
+    Return a page.
 
     All that comes from bags and options is escaped. The page's own style and script are allowed
     by their digests, and its policy allows nothing else: no other code, no request.
+
+    :param template: report.html, for :func:`.content.content`, or comparison.html, for
+        :func:`.comparison_content.comparison_content`.
     """
     environment = Environment(
         loader=PackageLoader('frm_perception.evaluation.report'), autoescape=True,
@@ -40,7 +43,7 @@ def html(content: Mapping[str, Any]) -> str:
     environment.filters['percent'] = percent
     style = environment.get_template('report.css').render()
     script = environment.get_template('report.js').render()
-    return environment.get_template('report.html').render(
+    return environment.get_template(template).render(
         content, style=style, style_hash=_digest(style), script=script,
         script_hash=_digest(script))
 

@@ -37,7 +37,7 @@ def write_reports(run: RunFolder, baseline: RunFolder | None = None) -> dict[str
     """
     comparison = None if baseline is None else compare(baseline, run)
     shown = content(run, comparison)
-    for file, text in ((run.page_file, html(shown)),
+    for file, text in ((run.page_file, html('report.html', shown)),
                        (run.markdown_file, markdown(shown, run.read_report(), comparison))):
         with replacing(file) as partial:
             partial.write_text(text, encoding='utf-8')

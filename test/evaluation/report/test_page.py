@@ -26,7 +26,10 @@ from browser import Page
 from browser import find_browser
 from synthetic_run import SyntheticRun
 
+from frm_perception.evaluation.drive.compare import compare
 from frm_perception.evaluation.drive.run_folder import RunFolder
+from frm_perception.evaluation.report.comparison_content import comparison_content
+from frm_perception.evaluation.report.page import html
 from frm_perception.evaluation.report.write import write_reports
 from frm_perception.labels import CITYSCAPES
 
@@ -237,6 +240,26 @@ def test_the_comparison_with_a_baseline_is_part_of_it(tmp_path: Path) -> None:
     page = written(RUN, tmp_path, replace(RUN, right=0.7, seed=1))
     assert 'Against the baseline' in page.read_text(encoding='utf-8')
     assert '### Against the baseline' in page.with_suffix('.md').read_text(encoding='utf-8')
+
+
+def test_a_comparison_shows_the_same_frames_of_both_runs(browser: Browser, tmp_path: Path) -> None:
+    run = replace(RUN, cameras=(HOSTILE,), bags=('a<b>',))
+    a, b = run.write(tmp_path / 'a'), replace(run, right=0.7, seed=1).write(tmp_path / 'b')
+    comparison = compare(a, b, segment_s=0.5)
+    shown = comparison_content(a, b, comparison, {'--fail-below mean_iou=0.9': 'it is below'})
+    file = tmp_path / 'comparison.html'
+    file.write_text(html('comparison.html', shown), encoding='utf-8')
+    for width in (360, 1280):
+        page = browser.open(file, width)
+        assert page.complaints == [] and overflow(page) == 0
+    assert page.evaluate('document.querySelector(".wrong").textContent').startswith('Not met.')
+    captions = page.evaluate('[...document.querySelectorAll("figcaption")]'
+                             '.map(caption => caption.textContent)')
+    assert len(captions) == 10
+    for first, second in zip(captions[::2], captions[1::2]):
+        assert (first[:2], second[:2]) == ('A ', 'B ') and first[2:] == second[2:]
+        assert HOSTILE in first
+    assert page.evaluate('document.querySelectorAll("b, img[src=x]").length') == 0
 
 
 def color(page: Page, what: str, kind: str) -> np.ndarray:
