@@ -30,6 +30,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from node_process import Diagnostics
@@ -55,6 +56,8 @@ from frm_perception.runtime.resident_memory import resident_mib
 MOST_GROWTH_MIB = 8.0
 MOST_SLOWER = 0.1
 """By which share of its beginning the line through the latencies may rise."""
+ERRORS = 2.0
+"""A rise of the latency counts beyond so many standard errors: other work on the computer shows."""
 CAMERAS = ('front', 'rear', 'left', 'right')
 _SETTLING = 0.1
 _WARM_UP_S = 5.0
@@ -142,31 +145,53 @@ def _line(window: dict[str, float]) -> str:
             f'p95 {window["p95_ms"]:.1f} ms')
 
 
-def trend(values: Sequence[float]) -> tuple[float, float]:
-    """Return where a line through the values begins and by how much it rises to its end."""
+class Trend(NamedTuple):
+    """
+    A line through values.
+
+    :param begin: where it begins.
+    :param rise: by how much it rises to its end.
+    :param error: standard error of the rise; 0 for fewer than three values.
+    """
+
+    begin: float
+    rise: float
+    error: float
+
+
+def trend(values: Sequence[float]) -> Trend:
+    """Return the line through the values, but for those of the settling."""
     settled = np.asarray(values[int(len(values) * _SETTLING):], np.float64)
-    if settled.size < 2:
-        return float(settled[0]), 0.0
-    slope, begin = np.polyfit(np.arange(settled.size), settled, 1)
-    return float(begin), float(slope * (settled.size - 1))
+    steps = settled.size - 1
+    if not steps:
+        return Trend(float(settled[0]), 0.0, 0.0)
+    places = np.arange(settled.size)
+    slope, begin = np.polyfit(places, settled, 1)
+    error = 0.0
+    if steps > 1:
+        variance = ((settled - begin - slope * places) ** 2).sum() / (steps - 1)
+        error = float(np.sqrt(variance / ((places - places.mean()) ** 2).sum()))
+    return Trend(float(begin), float(slope * steps), error * steps)
 
 
 def demands(results: dict[str, Any]) -> list[Demand]:
     """Return what has to hold, and whether it does."""
     series = {key: [window[key] for window in results['series']]
               for key in ('memory_mib', 'p50_ms', 'p95_ms')}
-    begin, growth = trend(series['memory_mib'])
+    memory = trend(series['memory_mib'])
     found = [
         Demand(f'memory grows by less than {MOST_GROWTH_MIB:g} MiB',
-               f'{growth:+.1f} MiB from {begin:.1f}', growth < MOST_GROWTH_MIB),
+               f'{memory.rise:+.1f} MiB from {memory.begin:.1f}',
+               memory.rise < MOST_GROWTH_MIB),
         Demand('the node is active and its engine was never started again',
                f'{results["state"]}, {results["restarts"]} restarts',
                results['state'] == 'active' and results['restarts'] == 0)]
     for key in ('p50_ms', 'p95_ms'):
-        begin, slower = trend(series[key])
+        line = trend(series[key])
         found.append(Demand(
-            f'{key[:3]} of the latency rises by less than {MOST_SLOWER:.0%}',
-            f'{slower:+.1f} ms from {begin:.1f}', slower < MOST_SLOWER * begin))
+            f'{key[:3]} of the latency rises by less than {MOST_SLOWER:.0%}, beyond chance',
+            f'{line.rise:+.1f} ms from {line.begin:.1f}, standard error {line.error:.1f}',
+            line.rise - ERRORS * line.error < MOST_SLOWER * line.begin))
     for camera, counts in results['counts'].items():
         decided = sum(counts.values()) - counts['received']
         bad = counts['malformed'] + counts['failed']

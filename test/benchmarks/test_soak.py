@@ -18,10 +18,12 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import numpy as np
 import pytest
 from program_run import run_program
 
 from benchmarks.soak import CAMERAS
+from benchmarks.soak import ERRORS
 from benchmarks.soak import demands
 from benchmarks.soak import trend
 
@@ -54,7 +56,7 @@ def flat(results: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(('key', 'slope', 'demand'), [
-    ('memory_mib', 1.0, 'memory'), ('p50_ms', 0.5, 'p50'), ('p95_ms', 0.5, 'p95')])
+    ('memory_mib', 1.0, 'memory'), ('p50_ms', 0.5, 'p50'), ('p95_ms', 0.6, 'p95')])
 def test_a_series_that_rises_is_named_in_the_verdict(
         results: dict[str, Any], key: str, slope: float, demand: str) -> None:
     worse = flat(results)
@@ -76,6 +78,15 @@ def test_an_image_that_is_lost_is_named_in_the_verdict(
 
 
 def test_what_comes_before_the_settling_does_not_count_in_a_trend() -> None:
-    begin, rise = trend([100.0, 100.0, *[float(value) for value in range(18)]])
+    begin, rise, error = trend([100.0, 100.0, *[float(value) for value in range(18)]])
     assert begin == pytest.approx(0.0)
     assert rise == pytest.approx(17.0)
+    assert error == pytest.approx(0.0, abs=1e-9)
+
+
+def test_the_error_of_a_rise_is_as_large_as_rises_of_flat_series_are() -> None:
+    random = np.random.default_rng(0)
+    trends = [trend((60.0 + random.normal(0.0, 15.0, 20)).tolist()) for _ in range(400)]
+    rises = [line.rise for line in trends]
+    assert np.mean([line.error for line in trends]) == pytest.approx(np.std(rises), rel=0.15)
+    assert 0.0 < np.mean([line.rise > ERRORS * line.error for line in trends]) < 0.06
