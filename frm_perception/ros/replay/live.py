@@ -226,7 +226,7 @@ def _live(replay: Replay, options: Options, late_ms: float | None, changes: Sequ
            for name in ('published', 'answered', 'lost')},
         'late': None if late_ms is None else sum(late), 'unanswered': dict(unanswered),
         'latency_ms': percentiles(every),
-        'notes': [*replay.notes(), *changes, *_rules(replay.parameters), *(
+        'notes': [*changes, *replay.notes(), *_rules(replay.parameters), *(
             f'{topic}: {note}' for topic, camera in cameras.items() for note in camera['notes'])],
         'cameras': cameras}
 
