@@ -57,7 +57,7 @@ MOST_GROWTH_MIB = 8.0
 MOST_SLOWER = 0.1
 """By which share of its beginning the line through the latencies may rise."""
 ERRORS = 2.0
-"""A rise of the latency counts beyond so many standard errors: other work on the computer shows."""
+"""A rise of the latency counts beyond so many standard errors, as other work shows in it."""
 CAMERAS = ('front', 'rear', 'left', 'right')
 _SETTLING = 0.1
 _WARM_UP_S = 5.0
