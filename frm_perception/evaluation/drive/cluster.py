@@ -35,6 +35,7 @@ from distributed import Client
 from distributed import Future
 from distributed import KilledWorker
 from distributed import LocalCluster
+from distributed import Security
 from distributed.utils import silence_logging_cmgr
 
 from frm_perception.evaluation.drive import worker
@@ -83,7 +84,7 @@ class Scheduler:
         """
         Start what has to be started, and end it at the end, busy or not.
 
-        :raises ClusterError: nothing answers at the address.
+        :raises ClusterError: nothing answers at the address, or certificates are missing.
         """
         if self.address == LOCAL:
             with self._local() as cluster, Client(cluster, set_as_default=False) as client:
@@ -94,9 +95,11 @@ class Scheduler:
 
     @contextmanager
     def _remote(self) -> Iterator[Client]:
+        security = _security(self.address)
         try:
-            client = Client(self.address, timeout=_CONNECT_S, set_as_default=False)
-        except (OSError, ValueError, ImportError) as error:
+            client = Client(self.address, timeout=_CONNECT_S, security=security,
+                            set_as_default=False)
+        except OSError as error:
             raise ClusterError(f'no Dask scheduler answers at {self.address}: {error}') from error
         with client:
             yield client
@@ -297,6 +300,24 @@ class _Shift:
                                f'and {sum(came.values())} came')
         bag.damage, bag.unread = outcome.bag.damage, outcome.bag.unread
         bag.unmatched = outcome.bag.unmatched
+
+
+def _security(address: str) -> Security:
+    """
+    Return what Dask's settings say of certificates.
+
+    :raises ClusterError: the address needs some and there are none, or they cannot be read.
+    """
+    security = Security()
+    try:
+        context = security.get_connection_args('client')['ssl_context']
+    except OSError as error:
+        raise ClusterError(f"the certificates of Dask's settings cannot be read: {error}"
+                           ) from error
+    if address.startswith('tls:') and context is None:
+        raise ClusterError(f'{address} needs certificates: DASK_DISTRIBUTED__COMM__TLS__CA_FILE, '
+                           f'..._TLS__CLIENT__CERT and ..._TLS__CLIENT__KEY name their files')
+    return security
 
 
 def _give_up(bag: DriveBag, reason: str) -> None:

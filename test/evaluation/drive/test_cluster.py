@@ -280,6 +280,11 @@ def test_a_scheduler_that_is_not_there_is_named(
         night.evaluate(Scheduler('tcp://127.0.0.1:9'), tmp_path / 'run')
 
 
+def test_certificates_that_are_missing_are_asked_for(night: Night, tmp_path: Path) -> None:
+    with pytest.raises(ClusterError, match='needs certificates: DASK_DISTRIBUTED__COMM__TLS__CA'):
+        night.evaluate(Scheduler('tls://127.0.0.1:9'), tmp_path / 'run')
+
+
 def test_a_cluster_without_workers_is_not_waited_for_for_ever(
         night: Night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('frm_perception.evaluation.drive.cluster.WORKER_TIMEOUT_S', 1.0)
