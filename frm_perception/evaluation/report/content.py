@@ -19,7 +19,6 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -89,7 +88,7 @@ def content(run: RunFolder, comparison: Mapping[str, Any] | None) -> dict[str, A
     cameras = list(_cameras(run, report))
     pictures = Pictures(run.path)
     # Before the strips: what is worst must not be what there is no room for.
-    worst = [_worst(frame, cameras, pictures) for frame in report['worst'][:MOST_WORST]]
+    worst = [_worst(run, frame, cameras, pictures) for frame in report['worst'][:MOST_WORST]]
     panels = _panels(run, report, cameras, pictures)
     labelled = any_counted(figures['confusion'])
     pixels = sum((camera.class_pixels for camera in cameras),
@@ -142,14 +141,14 @@ def _panels(run: RunFolder, report: Mapping[str, Any], cameras: Sequence[CameraF
             for camera in cameras if any(camera is item for item in chosen)]
 
 
-def _worst(frame: Mapping[str, Any], cameras: Sequence[CameraFrames], pictures: Pictures
-           ) -> dict[str, Any]:
+def _worst(run: RunFolder, frame: Mapping[str, Any], cameras: Sequence[CameraFrames],
+           pictures: Pictures) -> dict[str, Any]:
     where = next((camera.when(int(position)) for camera in cameras
                   if (camera.bag, camera.camera) == (frame['bag'], frame['camera'])
                   for position in np.flatnonzero(camera.index == frame['index'])),
                  f'frame {frame["index"]}')
     return {**frame, 'where': where, 'picture': pictures.embed(
-        Path(frame['overlay']), _WORST_WIDTH) if frame['overlay'] else None}
+        run.path / frame['overlay'], _WORST_WIDTH) if frame['overlay'] else None}
 
 
 def _confusion(confusion: Mapping[str, Any]) -> dict[str, Any]:

@@ -57,10 +57,10 @@ class Pictures:
         """
         Return a picture; None where it is missing or damaged, or there is no room.
 
-        :param file: a JPEG or PNG in the folder, absolute or relative to it.
+        :param file: a JPEG or PNG in the folder.
         :param width: in pixels, to which wider pictures are shrunk.
         """
-        pixels = self._read(self._folder / file)
+        pixels = self._read(file)
         if pixels is None:
             return None
         if pixels.shape[1] > width:

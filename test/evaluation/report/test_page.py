@@ -236,6 +236,15 @@ def test_an_older_report_stays_where_the_records_are_damaged(report: Path, tmp_p
     assert page.read_bytes() == before
 
 
+def test_the_pictures_are_found_wherever_the_command_runs(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = written(RUN, tmp_path).read_text(encoding='utf-8')
+    assert expected.count('data:image/jpeg') == 2 * 9 + 3
+    monkeypatch.chdir(tmp_path)
+    write_reports(RunFolder(Path('run')))
+    assert (tmp_path / 'run' / 'report.html').read_text(encoding='utf-8') == expected
+
+
 def test_the_comparison_with_a_baseline_is_part_of_it(tmp_path: Path) -> None:
     page = written(RUN, tmp_path, replace(RUN, right=0.7, seed=1))
     assert 'Against the baseline' in page.read_text(encoding='utf-8')

@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_picture_is_shrunk_and_keeps_its_shape(folder: Path) -> None:
-    found = Pictures(folder).embed(Path('wide.jpg'), 200)
+    found = Pictures(folder).embed(folder / 'wide.jpg', 200)
     assert found is not None and (found.width, found.height) == (200, 150)
     head, _, data = found.uri.partition(',')
     pixels = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)
@@ -42,7 +42,7 @@ def test_a_picture_is_shrunk_and_keeps_its_shape(folder: Path) -> None:
 
 
 def test_there_is_room_for_so_much_and_no_more(folder: Path) -> None:
-    first = Pictures(folder).embed(Path('wide.jpg'), 200)
+    first = Pictures(folder).embed(folder / 'wide.jpg', 200)
     assert first is not None
     size = len(base64.b64decode(first.uri.partition(',')[2]))
     pictures = Pictures(folder, room=2 * size + 1)
@@ -56,5 +56,5 @@ def test_what_is_no_picture_of_the_run_is_left_out(folder: Path, name: str) -> N
     (folder / 'broken.jpg').write_bytes(b'no picture')
     (folder / 'empty.jpg').touch()
     (folder / 'link.jpg').symlink_to(folder.parent / 'beside.jpg')
-    assert Pictures(folder).embed(Path(name), 200) is None
-    assert Pictures(folder).embed(Path('link.jpg'), 200) is None
+    assert Pictures(folder).embed(folder / name, 200) is None
+    assert Pictures(folder).embed(folder / 'link.jpg', 200) is None
