@@ -31,6 +31,15 @@ SIZE = (96, 160)
 FRONT = MappingProxyType({'/front': ''})
 
 
+def damage(bag: Path) -> Path:
+    """Overwrite the second half of a bag of sqlite3."""
+    file, = bag.glob('*.db3')
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2:] = bytes(len(data) - len(data) // 2)
+    file.write_bytes(data)
+    return bag
+
+
 def picture(number: int) -> NDArray[np.uint8]:
     """Return an image in the tiny model's colours that no other number has, (96, 160, 3) uint8."""
     image = np.full((*SIZE, 3), TINY.palette[0], np.uint8)

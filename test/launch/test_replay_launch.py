@@ -34,6 +34,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 from tiny_drive import BEGIN_NS
 from tiny_drive import PERIOD_NS
+from tiny_drive import damage
 from tiny_drive import write_drive
 
 # The wheels of ROS lack these; a ROS that is sourced has them.
@@ -132,6 +133,15 @@ def test_a_node_that_is_activated_again_gets_no_second_player(
     wait_until(lambda: launched.log().count('active: answering') == 2, 'the second activation')
     assert launched.state() == 'active'
     assert len(re.findall(r'\[player-\d+\]: process started', launched.log())) == 1
+
+
+def test_a_damaged_bag_ends_the_launch_well_and_is_said_to_be_damaged(
+        replay: Callable[..., Launch], tmp_path: Path) -> None:
+    bag = damage(write_drive(tmp_path / 'damaged', frames=FRAMES, storage='sqlite3'))
+    launched = replay(f'bag:={bag}', 'rate:=4')
+    assert launched.process.wait(DEADLINE) == 0, launched.log()
+    assert 'messages of /front/image_raw can be read' in launched.log()
+    assert 'the bag has ended' in launched.log()
 
 
 def test_a_player_that_fails_fails_the_launch(replay: Callable[..., Launch]) -> None:

@@ -34,6 +34,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from tiny_drive import BEGIN_NS
 from tiny_drive import PERIOD_NS
+from tiny_drive import damage
 from tiny_drive import picture
 from tiny_drive import write_drive
 
@@ -147,11 +148,7 @@ def test_why_nothing_can_be_played_is_said(
 
 def test_a_damaged_bag_is_played_as_far_as_it_can_be_read(
         probe: Probe, node: SegmenterProcess, tmp_path: Path) -> None:
-    bag = write_drive(tmp_path / 'drive', storage='sqlite3')
-    file, = bag.glob('*.db3')
-    data = bytearray(file.read_bytes())
-    data[len(data) // 2:] = bytes(len(data) - len(data) // 2)
-    file.write_bytes(data)
+    bag = damage(write_drive(tmp_path / 'drive', storage='sqlite3'))
     with Listener(probe, node, 'front/segmentation/label', Image) as labels:
         status, said = replay(tmp_path / 'log', str(bag), '--as-answered', *to(node))
     assert status == 3
