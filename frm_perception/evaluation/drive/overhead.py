@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import tempfile
 from itertools import islice
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -38,6 +39,7 @@ from tqdm import tqdm
 
 from frm_perception.evaluation.drive.evaluate_bags import EvaluateBags
 from frm_perception.evaluation.drive.evaluate_bags import Options
+from frm_perception.evaluation.drive.frame_record import FrameRecord
 from frm_perception.evaluation.drive.labeller import ModelLabeller
 from frm_perception.evaluation.drive.run_folder import RunFolder
 from frm_perception.evaluation.record import markdown_table
@@ -67,12 +69,12 @@ def measure(bag: Path, segmenter: Segmenter, rounds: int) -> dict[str, Any]:
     engine = _bare(segmenter)
     tensors = [_tensor(frame.image, segmenter.info.resolution)
                for frame in islice(read_frames(bag), _TENSORS)]
-    bare, evaluate, inferences = [], [], []
+    bare, evaluate, inferences, intervals = [], [], [], []
     stages: dict[str, list[float]] = {}
     frames = 0
     for _ in tqdm(range(rounds), 'timing', unit='round', disable=None):
         with tempfile.TemporaryDirectory(prefix='frm_perception-') as scratch:
-            folder = RunFolder(Path(scratch))
+            folder = _TimedFolder(Path(scratch))
             begin = perf_counter()
             run = EvaluateBags([bag], ModelLabeller(segmenter), Options())
             run.run(folder)
@@ -81,6 +83,7 @@ def measure(bag: Path, segmenter: Segmenter, rounds: int) -> dict[str, Any]:
                        for record in folder.records(run.bags[0].name, camera.topic)]
         frames = len(records)
         evaluate.append(seconds * 1e3 / frames)
+        intervals += [(after - before) * 1e3 for before, after in pairwise(folder.times)]
         for record in records:
             for stage, value in record.milliseconds.items():
                 stages.setdefault(stage, []).append(value)
@@ -96,14 +99,16 @@ def measure(bag: Path, segmenter: Segmenter, rounds: int) -> dict[str, Any]:
         'rounds': rounds, **origin,
         'bare_ms_per_frame': bare, 'evaluate_ms_per_frame': evaluate,
         'overhead': median(both / alone - 1 for both, alone in zip(evaluate, bare, strict=True)),
-        'bare_ms': percentiles(inferences),
+        'bare_ms': percentiles(inferences), 'interval_ms': percentiles(intervals),
         'stages_ms': {stage: percentiles(values) for stage, values in stages.items()}}
 
 
 def table(results: dict[str, Any]) -> str:
     """Return the results as Markdown tables that are also readable on a terminal."""
     turns = zip(results['bare_ms_per_frame'], results['evaluate_ms_per_frame'], strict=True)
-    latencies = {'bare engine': results['bare_ms'], **results['stages_ms']}
+    latencies = {'bare engine': results['bare_ms'],
+                 'evaluate, from record to record': results['interval_ms'],
+                 **results['stages_ms']}
     return '\n\n'.join([
         markdown_table([('round', 'bare, ms a frame', 'evaluate, ms a frame', 'overhead, %'), *(
             (str(number), f'{bare:.1f}', f'{evaluate:.1f}', f'{100 * (evaluate / bare - 1):.1f}')
@@ -113,7 +118,7 @@ def table(results: dict[str, Any]) -> str:
              f'{100 * results["overhead"]:.1f}')]),
         markdown_table([('latency, ms', 'p50', 'p95', 'p99'), *(
             (stage, *(f'{values[name]:.1f}' for name in ('p50', 'p95', 'p99')))
-            for stage, values in latencies.items())])])
+            for stage, values in latencies.items() if values)])])
 
 
 def description(results: dict[str, Any]) -> str:
@@ -123,6 +128,19 @@ def description(results: dict[str, Any]) -> str:
             f'{results["frames"]} camera images of {results["image"][0]}x{results["image"][1]} on '
             f'{", ".join(results["cameras"])}, {results["threads"]} threads, {results["rounds"]} '
             f'rounds {origin_text(results)}')
+
+
+class _TimedFolder(RunFolder):
+    """A folder that notes when each record came."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.times: list[float] = []
+
+    def append(self, record: FrameRecord) -> None:
+        """See :meth:`RunFolder.append`."""
+        super().append(record)
+        self.times.append(perf_counter())
 
 
 def _bare(segmenter: Segmenter) -> Engine:
