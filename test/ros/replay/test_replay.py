@@ -132,13 +132,13 @@ def test_why_nothing_can_be_played_is_said(
     with SegmenterProcess(probe, tmp_path / 'node', cameras=['front'], model_dir=models) as idle:
         assert idle.state() == 'unconfigured'
         cases = {
-            'nobody listens to /front/image_raw within 6 s': [],
+            'nobody listens to /front/image_raw within 8 s': [],
             'no word from a segmenter on /nobody/metrics': ['--as-answered', '--node', '/nobody'],
             f'{idle.name} is unconfigured': ['--as-answered', *to(idle)],
             f'{node.name} takes images from {node.resolved("front/image_raw")}, of which nothing '
             'is played; played are /front/image_raw': ['--as-answered', '--node', node.name],
         }
-        running = [ReplayProcess(tmp_path / str(number), str(drive), '--wait', '6', *options)
+        running = [ReplayProcess(tmp_path / str(number), str(drive), '--wait', '8', *options)
                    for number, options in enumerate(cases.values())]
         for complaint, process in zip(cases, running, strict=True):
             with process:
