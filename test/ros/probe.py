@@ -18,7 +18,6 @@ from __future__ import annotations
 import threading
 
 import rclpy
-from rclpy.executors import ExternalShutdownException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
@@ -40,8 +39,9 @@ class Probe:
     def _spin(self) -> None:
         try:
             self._executor.spin()
-        except ExternalShutdownException:
-            pass
+        except Exception:
+            if rclpy.ok():  # else the shutdown came in the middle of it
+                raise
 
     def __exit__(self, *_: object) -> None:
         rclpy.shutdown()
