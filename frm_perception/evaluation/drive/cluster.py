@@ -86,11 +86,10 @@ class Scheduler:
 
         :raises ClusterError: nothing answers at the address, or certificates are missing.
         """
-        if self.address == LOCAL:
-            with self._local() as cluster, Client(cluster, set_as_default=False) as client:
-                yield client
-            return
-        with silence_logging_cmgr(logging.CRITICAL), self._remote() as client:
+        # A bag that goes on late takes all its records along, which Dask would warn of.
+        with dask.config.set({'distributed.admin.large-graph-warning-threshold': '1 TB'}), \
+                silence_logging_cmgr(logging.CRITICAL), \
+                self._local() if self.address == LOCAL else self._remote() as client:
             yield client
 
     @contextmanager
@@ -105,7 +104,7 @@ class Scheduler:
             yield client
 
     @contextmanager
-    def _local(self) -> Iterator[LocalCluster]:
+    def _local(self) -> Iterator[Client]:
         # A task that a worker dies of is not given to the next by the scheduler: it would start
         # from the beginning, and what only waited for the worker would be blamed, too. Keys are
         # made for this run alone, so that no other user of the computer can give the workers
@@ -113,8 +112,9 @@ class Scheduler:
         with dask.config.set({'distributed.scheduler.allowed-failures': 0}), LocalCluster(
                 n_workers=self.workers, threads_per_worker=1, processes=True, security=True,
                 memory_limit=0, preload=[worker.__name__], silence_logs=logging.CRITICAL,
-                dashboard_address=_HERE, worker_dashboard_address=_HERE) as cluster:
-            yield cluster
+                dashboard_address=_HERE, worker_dashboard_address=_HERE) as cluster, Client(
+                cluster, set_as_default=False) as client:
+            yield client
 
 
 class ClusterScoring:
