@@ -52,7 +52,7 @@ from frm_perception.evaluation.drive.cluster import ClusterScoring  # noqa: E402
 from frm_perception.evaluation.drive.cluster import Scheduler  # noqa: E402
 from frm_perception.evaluation.drive.worker import ClusterError  # noqa: E402
 
-LONG, SHORT = 200, 50
+LONG, SHORT = 200, 30
 DAMAGED = 3
 
 
