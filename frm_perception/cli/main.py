@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -49,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     try:
         status: int = args.run(args)
+        sys.stdout.flush()
     except ModuleNotFoundError as error:
         package = (error.name or '').partition('.')[0]
         if package == 'frm_perception':
@@ -59,6 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f'\nfrm {args.command}: interrupted', file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # Who read the output, such as `head`, has enough of it. What is left must not be written
+        # when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return status
 
 

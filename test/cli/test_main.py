@@ -57,6 +57,17 @@ def test_an_unknown_command_lists_the_known_ones(capsys: pytest.CaptureFixture[s
     assert all(name in message for name in SUBCOMMANDS)
 
 
+def test_a_reader_who_has_enough_of_the_output_causes_no_traceback() -> None:
+    environment = {**os.environ, 'PYTHONPATH': str(Path(__file__).parents[2])}
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'frm_perception.cli.main', 'networks'], env=environment,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.close()
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (1, '')
+
+
 def test_a_missing_package_says_how_to_get_it(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
         ) -> None:

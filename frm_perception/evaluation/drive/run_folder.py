@@ -36,6 +36,10 @@ _LOCK = '.lock'
 _OURS = ('frames', 'overlays', 'live', 'report.json', 'report.html', 'report.md')
 
 
+_PARTS = ('complete', 'model', 'options', 'bags', 'classes', 'colors', 'figures', 'cameras',
+          'segments', 'worst', 'alarms', 'timings', 'origin')
+
+
 class RunFolderError(ValueError):
     """A folder is not that of a run, or is damaged; the message says where."""
 
@@ -183,7 +187,8 @@ class RunFolder:
         """
         Return what ``report.json`` holds.
 
-        :raises RunFolderError: it is missing, damaged, or of another format than :data:`FORMAT`.
+        :raises RunFolderError: it is missing, damaged, not whole, or of another format than
+            :data:`FORMAT`.
         """
         try:
             report = json.loads(self.report_file.read_text(encoding='utf-8'))
@@ -196,6 +201,10 @@ class RunFolder:
         if found != FORMAT:
             raise RunFolderError(f'{self.report_file} has format {found!r}; this version reads '
                                  f'{FORMAT}')
+        missing = [part for part in _PARTS if part not in report]
+        if missing:
+            raise RunFolderError(f'{self.report_file} is not whole: it lacks '
+                                 f'{", ".join(missing)}')
         return dict(report)
 
 

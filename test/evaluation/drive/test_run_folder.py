@@ -76,14 +76,17 @@ def test_a_damaged_line_is_named(folder: RunFolder, line: str, why: str) -> None
 def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
 
-    folder.write_report({'format': 1, 'bags': []})
+    report = {'format': 1, **dict.fromkeys((
+        'complete', 'model', 'options', 'bags', 'classes', 'colors', 'figures', 'cameras',
+        'segments', 'worst', 'alarms', 'timings', 'origin'))}
+    folder.write_report(report)
 
-    assert folder.read_report() == {'format': 1, 'bags': []}
+    assert folder.read_report() == report
 
 
 @pytest.mark.parametrize(('text', 'why'), [
     (None, 'is not the folder of a run'), ('{', 'cannot read'), ('[]', 'format None'),
-    ('{"format": 2}', 'format 2; this version reads 1')])
+    ('{"format": 2}', 'format 2; this version reads 1'), ('{"format": 1}', 'lacks complete, ')])
 def test_what_is_no_report_is_refused(tmp_path: Path, text: str | None, why: str) -> None:
     if text is not None:
         (tmp_path / 'report.json').write_text(text)
