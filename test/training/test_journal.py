@@ -37,7 +37,8 @@ def test_the_running_mean_iou_of_one_batch_is_that_of_its_cells():
     cells = labels[:, 2::4, 2::4].clone()
     cells[cells == 3] = IGNORE
     matrix = ConfusionMatrix(['a', 'b', 'c'])
-    matrix.update(cells.byte().numpy(), predicted.byte().numpy())
+    for target, found in zip(cells.byte().numpy(), predicted.byte().numpy(), strict=True):
+        matrix.update(target, found)
     assert running.mean() == pytest.approx(matrix.mean_iou())
 
 
