@@ -16,7 +16,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +25,9 @@ from typing import Any
 
 from frm_perception.cli.arguments import count
 from frm_perception.cli.arguments import image_size
+from frm_perception.cli.benchmark_run import add_json_argument
+from frm_perception.cli.benchmark_run import add_segmenter_arguments
+from frm_perception.cli.benchmark_run import print_and_write
 from frm_perception.cli.model_arguments import chosen_bundle
 
 
@@ -38,14 +40,7 @@ def add_parser(kinds: argparse._SubParsersAction[Any]) -> None:
                     'adds.')
     parser.add_argument('bag', type=Path, nargs='?', metavar='BAG',
                         help='default: a rendered drive in JPEG')
-    parser.add_argument('--model', default='', metavar='FOLDER_OR_NAME',
-                        help='a model bundle, or its name among the packaged ones')
-    parser.add_argument('--precision', default='fp32', help='default: %(default)s')
-    parser.add_argument('--provider', default='cpu', help='default: %(default)s')
-    parser.add_argument('--resolution', default='512x1024', metavar='HEIGHTxWIDTH',
-                        help="of the network's input (default: %(default)s)")
-    parser.add_argument('--threads', type=count, default=2, metavar='N',
-                        help='default: %(default)s')
+    add_segmenter_arguments(parser, '512x1024', "of the network's input")
     parser.add_argument('--camera', type=image_size, default=(1080, 1920), metavar='HEIGHTxWIDTH',
                         help='size of the rendered images (default: 1080x1920)')
     parser.add_argument('--frames', type=count, default=60, metavar='N',
@@ -53,32 +48,23 @@ def add_parser(kinds: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument('--labels', action='store_true', help='render true labels as well')
     parser.add_argument('--rounds', type=count, default=5, metavar='N',
                         help='how often it is the turn of each (default: %(default)s)')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='also write the results here')
+    add_json_argument(parser)
     parser.set_defaults(run=run, backbone='auto')
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print the tables and write the file; return the exit status."""
-    from frm_perception.evaluation.drive.overhead import description
-    from frm_perception.evaluation.drive.overhead import measure
-    from frm_perception.evaluation.drive.overhead import table
-    from frm_perception.media.files import write_json
-    from frm_perception.runtime.engines import EngineError
+    from frm_perception.evaluation.drive import overhead
     from frm_perception.runtime.segmenter import Segmenter
 
-    try:
+    def measure() -> dict[str, Any]:
         segmenter = Segmenter.load(
             chosen_bundle(args), resolution=args.resolution, precision=args.precision,
             provider=args.provider, require_provider=True, threads=args.threads)
         with segmenter, _bag(args) as bag:
-            results = measure(bag, segmenter, args.rounds)
-        print(f'{description(results)}\n\n{table(results)}')
-        if args.json:
-            write_json(args.json, results)
-    except (ValueError, EngineError, OSError) as error:
-        print(f'frm benchmark: {error}', file=sys.stderr)
-        return 2 if isinstance(error, ValueError) else 1
-    return 0
+            return overhead.measure(bag, segmenter, args.rounds)
+
+    return print_and_write(measure, overhead, args.json)
 
 
 @contextmanager

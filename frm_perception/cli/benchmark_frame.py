@@ -16,7 +16,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
@@ -24,6 +23,9 @@ from typing import Any
 from frm_perception.cli.arguments import count
 from frm_perception.cli.arguments import image_size
 from frm_perception.cli.arguments import positive
+from frm_perception.cli.benchmark_run import add_bundle_argument
+from frm_perception.cli.benchmark_run import add_json_argument
+from frm_perception.cli.benchmark_run import print_and_write
 from frm_perception.cli.model_arguments import chosen_bundle
 
 if TYPE_CHECKING:
@@ -39,8 +41,7 @@ def add_parser(kinds: argparse._SubParsersAction[Any]) -> None:
         'frame', help='a camera frame from pixels to mask: engines, precisions and sizes',
         description='Times the segmenter beside the bare runtime and the naive way, in turn, and '
                     'prints each stage, and how many labels a precision shares with fp32.')
-    parser.add_argument('--model', default='', metavar='FOLDER_OR_NAME',
-                        help='a model bundle, or its name among the packaged ones')
+    add_bundle_argument(parser)
     parser.add_argument('--providers', nargs='+',
                         choices=('cpu', 'openvino', 'cuda', 'tensorrt', 'torch'),
                         default=['cpu', 'openvino'], help='default: cpu openvino')
@@ -60,30 +61,20 @@ def add_parser(kinds: argparse._SubParsersAction[Any]) -> None:
                         help='least length of a turn (default: %(default)s)')
     parser.add_argument('--peers', type=Path, metavar='FOLDER',
                         help='also time the two public networks whose files are in this folder')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='also write the results here')
+    add_json_argument(parser)
     parser.set_defaults(run=run, backbone='auto', precision='fp32')
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print the tables and write the file; return the exit status."""
-    from frm_perception.deploy.frame_speed import description
-    from frm_perception.deploy.frame_speed import measure
-    from frm_perception.deploy.frame_speed import table
-    from frm_perception.deploy.frame_speed import variants
-    from frm_perception.media.files import write_json
-    from frm_perception.runtime.engines import EngineError
+    from frm_perception.deploy import frame_speed
 
-    try:
-        chosen = variants(chosen_bundle(args), args.providers, args.precisions, args.sizes,
-                          args.threads)
-        results = measure(chosen, _images(args), args.rounds, args.seconds, args.peers)
-        print(f'{description(results)}\n\n{table(results)}')
-        if args.json:
-            write_json(args.json, results)
-    except (ValueError, EngineError, OSError) as error:
-        print(f'frm benchmark: {error}', file=sys.stderr)
-        return 2 if isinstance(error, ValueError) else 1
-    return 0
+    def measure() -> dict[str, Any]:
+        chosen = frame_speed.variants(chosen_bundle(args), args.providers, args.precisions,
+                                      args.sizes, args.threads)
+        return frame_speed.measure(chosen, _images(args), args.rounds, args.seconds, args.peers)
+
+    return print_and_write(measure, frame_speed, args.json)
 
 
 def _images(args: argparse.Namespace) -> list[NDArray[np.uint8]]:

@@ -16,11 +16,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from pathlib import Path
 from typing import Any
 
 from frm_perception.cli.arguments import count
+from frm_perception.cli.benchmark_run import add_json_argument
+from frm_perception.cli.benchmark_run import add_segmenter_arguments
+from frm_perception.cli.benchmark_run import print_and_write
 from frm_perception.cli.model_arguments import chosen_bundle
 
 
@@ -30,37 +31,19 @@ def add_parser(kinds: argparse._SubParsersAction[Any]) -> None:
         'memory', help='memory over load/unload cycles and over frames',
         description='Loads and frees the segmenter again and again, then segments many frames, '
                     'and prints how much memory the process holds.')
-    parser.add_argument('--model', default='', metavar='FOLDER_OR_NAME',
-                        help='a model bundle, or its name among the packaged ones')
-    parser.add_argument('--precision', default='fp32', help='default: %(default)s')
-    parser.add_argument('--provider', default='cpu', help='default: %(default)s')
-    parser.add_argument('--resolution', default='64x96', metavar='HEIGHTxWIDTH',
-                        help='small, so that many frames take minutes (default: %(default)s)')
-    parser.add_argument('--threads', type=count, default=2, metavar='N',
-                        help='default: %(default)s')
+    add_segmenter_arguments(parser, '64x96', 'small, so that many frames take minutes')
     parser.add_argument('--cycles', type=count, default=50, metavar='N',
                         help='default: %(default)s')
     parser.add_argument('--frames', type=count, default=20_000, metavar='N',
                         help='default: %(default)s')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='also write the results here')
+    add_json_argument(parser)
     parser.set_defaults(run=run, backbone='auto')
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print the table and write the file; return the exit status."""
-    from frm_perception.evaluation.memory import description
-    from frm_perception.evaluation.memory import measure
-    from frm_perception.evaluation.memory import table
-    from frm_perception.media.files import write_json
-    from frm_perception.runtime.engines import EngineError
-
-    try:
-        results = measure(chosen_bundle(args), args.precision, args.provider, args.resolution,
-                          args.threads, args.cycles, args.frames)
-        print(f'{description(results)}\n\n{table(results)}')
-        if args.json:
-            write_json(args.json, results)
-    except (ValueError, EngineError, OSError) as error:
-        print(f'frm benchmark: {error}', file=sys.stderr)
-        return 2 if isinstance(error, ValueError) else 1
-    return 0
+    from frm_perception.evaluation import memory
+    return print_and_write(
+        lambda: memory.measure(chosen_bundle(args), args.precision, args.provider,
+                               args.resolution, args.threads, args.cycles, args.frames),
+        memory, args.json)
