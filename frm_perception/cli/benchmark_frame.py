@@ -68,10 +68,11 @@ def add_parser(kinds: argparse._SubParsersAction[Any]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, print the tables and write the file; return the exit status."""
     from frm_perception.deploy import frame_speed
+    from frm_perception.evaluation.variant import variants
 
     def measure() -> dict[str, Any]:
-        chosen = frame_speed.variants(chosen_bundle(args), args.providers, args.precisions,
-                                      args.sizes, args.threads)
+        chosen = variants(chosen_bundle(args), args.providers, args.precisions, args.sizes,
+                          args.threads)
         return frame_speed.measure(chosen, _images(args), args.rounds, args.seconds, args.peers)
 
     return print_and_write(measure, frame_speed, args.json)

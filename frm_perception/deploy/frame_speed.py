@@ -56,12 +56,14 @@ from frm_perception.evaluation.record import markdown_table
 from frm_perception.evaluation.record import origin_text
 from frm_perception.evaluation.record import percentiles
 from frm_perception.evaluation.record import provenance
-from frm_perception.runtime.bundle import Bundle
+from frm_perception.evaluation.variant import Image
+from frm_perception.evaluation.variant import Variant
+from frm_perception.evaluation.variant import agreement
+from frm_perception.evaluation.variant import labels_of
+from frm_perception.evaluation.variant import size_text
 from frm_perception.runtime.drivable import DrivableFilter
 from frm_perception.runtime.drivable import DrivableRules
-from frm_perception.runtime.engines import why_not
 from frm_perception.runtime.engines.onnx_profile import EXECUTION_PROVIDERS
-from frm_perception.runtime.segmenter import Segmenter
 from frm_perception.runtime.segmenter import SegmenterInfo
 
 BARE, SEGMENT, RULES, NAIVE = 'bare', 'segment', 'rules', 'naive'
@@ -71,58 +73,21 @@ _PACKAGES = (*PACKAGES, 'numpy', 'opencv-python-headless', 'numba')
 _AGREEMENT_IMAGES = 10
 _FRAME_NS = 50_000_000
 
-Image = NDArray[np.uint8]
-
 
 @dataclass
-class Variant:
+class Timed:
     """
-    A bundle at a precision, in an engine, at a network size.
+    A variant, and what is known of it so far.
 
-    :param size: (height, width) of the network's input.
     :param info: what a segmenter of it says of itself.
     :param agreement: share of labels that are those of ONNX Runtime's fp32.
     :param stages: milliseconds of each stage of each frame that was timed, by the way.
     """
 
-    bundle: Bundle
-    provider: str
-    precision: str
-    size: tuple[int, int]
-    threads: int
-    info: SegmenterInfo | None = None
-    agreement: float = 0.0
+    variant: Variant
+    info: SegmenterInfo
+    agreement: float
     stages: dict[str, dict[str, list[float]]] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """Return what tells it apart."""
-        return f'{self.bundle.name} {self.precision} {self.provider} {_size_text(self.size)}'
-
-    def load(self) -> Segmenter:
-        """Return a segmenter that really is what the variant says."""
-        return Segmenter.load(self.bundle, resolution=_size_text(self.size),
-                              precision=self.precision, provider=self.provider,
-                              require_provider=True, threads=self.threads)
-
-
-def variants(bundle: Bundle, providers: Sequence[str], precisions: Sequence[str],
-             sizes: Sequence[tuple[int, int]], threads: int) -> list[Variant]:
-    """
-    Return every combination that can be: not every engine computes in every precision.
-
-    :param precisions: empty means all that the bundle has.
-    :raises BundleError: the bundle has no such precision.
-    :raises ValueError: no combination can be.
-    """
-    for precision in precisions:
-        bundle.entry(precision)
-    found = [Variant(bundle, provider, precision, size, threads)
-             for size in sizes for precision in precisions or bundle.precisions
-             for provider in providers if why_not(provider, precision) is None]
-    if not found:
-        raise ValueError('none of the engines computes in any of the precisions')
-    return found
 
 
 def measure(chosen: Sequence[Variant], images: Sequence[Image], rounds: int, seconds: float,
@@ -140,11 +105,11 @@ def measure(chosen: Sequence[Variant], images: Sequence[Image], rounds: int, sec
     origin = provenance(_PACKAGES)
     size, threads = chosen[0].size, chosen[0].threads
     subjects = peers(peer_folder, size, threads) if peer_folder else []
-    _measure_agreement(chosen, images[:_AGREEMENT_IMAGES])
+    all_timed = _with_agreement(chosen, images[:_AGREEMENT_IMAGES])
     loads: dict[tuple[str, str], Load] = {}
-    for variant in chosen:
-        for way, load in _ways(variant, images).items():
-            loads[variant.name, way] = load
+    for timed in all_timed:
+        for way, load in _ways(timed, images).items():
+            loads[timed.variant.name, way] = load
     for subject in subjects:
         for runtime, load in subject.runtimes.items():
             loads[subject.name, runtime] = load
@@ -153,7 +118,7 @@ def measure(chosen: Sequence[Variant], images: Sequence[Image], rounds: int, sec
     return {
         'benchmark': 'frame', 'camera': list(images[0].shape[:2]), 'images': len(images),
         'threads': threads, 'rounds': rounds, 'seconds': seconds, **origin,
-        'variants': [_result(variant, times) for variant in chosen],
+        'variants': [_result(timed, times) for timed in all_timed],
         'peers': [{'name': subject.name, 'input': list(subject.size), 'runtime': runtime,
                    'precision': subject.precision,
                    'latency_ms': percentiles(times[subject.name, runtime])}
@@ -168,7 +133,7 @@ def table(results: dict[str, Any]) -> str:
              'stages of segment, p50 ms', 'drivable with every rule, p50 ms']]
     for variant in results['variants']:
         rows.append([
-            variant['model'], _size_text(variant['input']), variant['precision'],
+            variant['model'], size_text(variant['input']), variant['precision'],
             variant['provider'], f'{variant["label_agreement"]:.2%}',
             *(_latency_text(variant['latency_ms'].get(way, {})) for way in (BARE, SEGMENT)),
             f'{variant["latency_ms"][NAIVE]["p50"]:.1f}'
@@ -183,39 +148,39 @@ def table(results: dict[str, Any]) -> str:
     if results['peers']:
         text += '\n\n' + markdown_table(
             [['peer', 'input', 'precision', 'runtime', 'bare p50 / p95 / p99 ms'],
-             *([peer['name'], _size_text(peer['input']), peer['precision'], peer['runtime'],
+             *([peer['name'], size_text(peer['input']), peer['precision'], peer['runtime'],
                 _latency_text(peer['latency_ms'])] for peer in results['peers'])])
     return text
 
 
 def description(results: dict[str, Any]) -> str:
     """Return one line on where and how the results were measured."""
-    return (f'{results["images"]} camera images of {_size_text(results["camera"])} (height x '
+    return (f'{results["images"]} camera images of {size_text(results["camera"])} (height x '
             f'width), labels and mask at that size, {results["threads"]} threads, '
             f'{results["rounds"]} rounds in turn of at least {results["seconds"]:g} s '
             f'{origin_text(results)}')
 
 
-def _measure_agreement(chosen: Sequence[Variant], images: Sequence[Image]) -> None:
-    """Fill in what each variant says of itself, and its share of the labels of fp32."""
+def _with_agreement(chosen: Sequence[Variant], images: Sequence[Image]) -> list[Timed]:
+    """Return each variant with what it says of itself, and its share of the labels of fp32."""
     expected: dict[tuple[int, int], list[Image]] = {}
+    found = []
     for variant in chosen:
         if variant.size not in expected:
-            reference = Variant(variant.bundle, 'cpu', 'fp32', variant.size, variant.threads)
-            with reference.load() as segmenter:
-                expected[variant.size] = [segmenter.segment(image).labels for image in images]
+            with variant.reference.load() as segmenter:
+                expected[variant.size] = labels_of(segmenter, images)
         with variant.load() as segmenter:
-            variant.info = segmenter.info
-            same = [np.mean(segmenter.segment(image).labels == labels)
-                    for image, labels in zip(images, expected[variant.size], strict=True)]
-        variant.agreement = float(np.mean(same))
+            found.append(Timed(variant, segmenter.info, agreement(
+                labels_of(segmenter, images), expected[variant.size])))
+    return found
 
 
-def _ways(variant: Variant, images: Sequence[Image]) -> dict[str, Load]:
+def _ways(timed: Timed, images: Sequence[Image]) -> dict[str, Load]:
+    variant = timed.variant
     file = variant.bundle.folder / variant.bundle.entry(variant.precision).file
     ways: dict[str, Load] = {
-        SEGMENT: partial(_segment, variant, images, SEGMENT, DrivableRules()),
-        RULES: partial(_segment, variant, images, RULES, EVERY_RULE)}
+        SEGMENT: partial(_segment, timed, images, SEGMENT, DrivableRules()),
+        RULES: partial(_segment, timed, images, RULES, EVERY_RULE)}
     # PyTorch has no way to run an ONNX file but the segmenter's own.
     if variant.provider != 'torch':
         ways[BARE] = partial(_bare, file, np.zeros((1, *variant.size, 3), np.uint8), variant)
@@ -231,12 +196,12 @@ def _bare(model: Path | bytes, tensor: NDArray[Any], variant: Variant) -> Infer:
     return onnx_runtime(model, tensor, variant.threads, EXECUTION_PROVIDERS[variant.provider])
 
 
-def _segment(variant: Variant, images: Sequence[Image], way: str, rules: DrivableRules) -> Infer:
-    segmenter = variant.load()
+def _segment(timed: Timed, images: Sequence[Image], way: str, rules: DrivableRules) -> Infer:
+    segmenter = timed.variant.load()
     drivable = DrivableFilter(rules)
     turn = cycle(images)
     stamp = count(step=_FRAME_NS)
-    stages = variant.stages.setdefault(way, {})
+    stages = timed.stages.setdefault(way, {})
 
     def infer() -> Image:
         result = segmenter.segment(next(turn), drivable=drivable, stamp_ns=next(stamp))
@@ -267,19 +232,18 @@ def _naive(variant: Variant, images: Sequence[Image]) -> Infer:
     return infer
 
 
-def _result(variant: Variant, times: dict[tuple[str, str], list[float]]) -> dict[str, Any]:
+def _result(timed: Timed, times: dict[tuple[str, str], list[float]]) -> dict[str, Any]:
+    variant, info = timed.variant, timed.info
     latency = {way: percentiles(times[variant.name, way]) for way in (BARE, SEGMENT, RULES, NAIVE)
                if (variant.name, way) in times}
-    info = variant.info
-    assert info is not None
     segment = latency[SEGMENT]['p50']
     return {
         'model': variant.bundle.name, 'input': list(variant.size),
         'provider': variant.provider, 'provider_run': info.provider,
         'precision': variant.precision, 'precision_run': info.precision_run,
-        'label_agreement': variant.agreement, 'latency_ms': latency,
+        'label_agreement': timed.agreement, 'latency_ms': latency,
         'stages_ms': {way: {stage: percentiles(values) for stage, values in stages.items()}
-                      for way, stages in variant.stages.items()},
+                      for way, stages in timed.stages.items()},
         'segment_over_bare': segment / latency[BARE]['p50'] if BARE in latency else None,
         'naive_over_segment': latency[NAIVE]['p50'] / segment if NAIVE in latency else None}
 
@@ -291,10 +255,6 @@ def _gain(variant: dict[str, Any], others: Sequence[dict[str, Any]]) -> float | 
                 variant['input'], 'cpu', 'fp32'):
             return float(other['latency_ms'][BARE]['p50'] / variant['latency_ms'][BARE]['p50'])
     return None
-
-
-def _size_text(size: Sequence[int]) -> str:
-    return f'{size[0]}x{size[1]}'
 
 
 def _latency_text(latency: dict[str, float]) -> str:

@@ -26,9 +26,7 @@ import onnxruntime  # noqa: E402
 
 from frm_perception.cli.main import main  # noqa: E402
 from frm_perception.deploy.float_model import float_model  # noqa: E402
-from frm_perception.deploy.frame_speed import variants  # noqa: E402
 from frm_perception.runtime.bundle import Bundle  # noqa: E402
-from frm_perception.runtime.bundle import BundleError  # noqa: E402
 
 SHIPPED = Path(__file__).resolve().parents[2] / 'models' / 'frm-light-mobilenetv2'
 SIZE = (64, 96)
@@ -52,17 +50,6 @@ def test_the_naive_way_computes_the_same_logits(bundle):
 
 def _input(model):
     return onnxruntime.InferenceSession(model).get_inputs()[0].name
-
-
-def test_every_combination_that_can_be_is_a_variant(bundle):
-    chosen = variants(bundle, ['cpu', 'openvino'], ['fp32'], [SIZE, (128, 128)], 1)
-    assert [(variant.provider, variant.size) for variant in chosen] == [
-        ('cpu', SIZE), ('openvino', SIZE), ('cpu', (128, 128)), ('openvino', (128, 128))]
-
-
-def test_a_precision_that_the_bundle_lacks_is_refused(bundle):
-    with pytest.raises(BundleError, match="no precision 'fp8'"):
-        variants(bundle, ['cpu'], ['fp8'], [SIZE], 1)
 
 
 def test_the_file_tells_what_ran_and_how_long_every_stage_took(tmp_path, capsys):
