@@ -37,7 +37,7 @@ setup(
     name=NAME,
     version='0.1.0',
     packages=find_packages(include=[NAME, f'{NAME}.*']),
-    package_data={NAME: ['py.typed', 'evaluation/report/templates/*']},
+    package_data={NAME: ['py.typed', 'evaluation/report/templates/*', 'runtime/doctor/*.onnx']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{NAME}']),
         (SHARE, ['package.xml']),

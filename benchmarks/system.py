@@ -29,11 +29,11 @@ from node_process import wait_until
 from probe import Probe
 
 from frm_perception.ros.mailbox import Outcome
-from frm_perception.ros.private_system import PROFILE_VARIABLE
 from frm_perception.ros.private_system import free_domain
 from frm_perception.ros.private_system import private_environment
 from frm_perception.ros.private_system import shared_memory_warning
 from frm_perception.runtime.share import share_folder
+from frm_perception.runtime.shared_memory import PROFILE_VARIABLE
 
 COUNTS = ('received', 'dropped', 'in_flight', *(outcome.value for outcome in Outcome))
 """What a camera's status counts."""

@@ -43,7 +43,7 @@ from launch_ros.event_handlers import OnStateTransition
 from launch_ros.substitutions import ExecutableInPackage
 from launch_ros.substitutions import FindPackageShare
 
-from frm_perception.ros.private_system import PROFILE_VARIABLE
+from frm_perception.runtime.shared_memory import PROFILE_VARIABLE
 from launch import Action
 from launch import LaunchContext
 from launch import LaunchDescription

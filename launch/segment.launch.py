@@ -46,7 +46,7 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.client import Client
 
-from frm_perception.ros.private_system import PROFILE_VARIABLE
+from frm_perception.runtime.shared_memory import PROFILE_VARIABLE
 from launch import Action
 from launch import LaunchContext
 from launch import LaunchDescription

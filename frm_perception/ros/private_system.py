@@ -20,14 +20,11 @@ import os
 import shutil
 import socket
 import sys
-from pathlib import Path
 
 from frm_perception.runtime.share import share_folder
-
-PROFILE_VARIABLE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
-SHARED_MEMORY = Path('/dev/shm')
-SEGMENT_BYTES = 70_300_000
-"""What one process with ``config/fastdds_shm.xml`` takes of ``/dev/shm``, as measured."""
+from frm_perception.runtime.shared_memory import PROFILE_VARIABLE
+from frm_perception.runtime.shared_memory import SEGMENT_BYTES
+from frm_perception.runtime.shared_memory import SHARED_MEMORY
 
 # Domains whose ports lie above those that Linux gives to outgoing connections, and which hardly
 # anybody uses: a robot's own system is most likely in 0 to 101.

@@ -50,11 +50,11 @@ from frm_perception.evaluation.record import percentiles
 from frm_perception.evaluation.record import provenance
 from frm_perception.ros.children import Children
 from frm_perception.ros.children import report
-from frm_perception.ros.private_system import PROFILE_VARIABLE
 from frm_perception.ros.private_system import free_domain
 from frm_perception.ros.private_system import private_environment
 from frm_perception.ros.private_system import shared_memory_warning
 from frm_perception.runtime.share import share_folder
+from frm_perception.runtime.shared_memory import PROFILE_VARIABLE
 
 SIZES = ((640, 480), (1920, 1080))
 _PACKAGES = (*ROS_PACKAGES, 'numpy')

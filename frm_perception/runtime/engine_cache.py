@@ -183,22 +183,13 @@ class EngineCache:
         with suppress(FileExistsError):
             self.folder.parent.mkdir(parents=True, exist_ok=True)
             self.folder.mkdir(mode=stat.S_IRWXU)
-        status = self.folder.lstat()
-        try:
-            _check_kind_and_owner(status, stat.S_ISDIR, 'it')
-        except _Unfit as unfit:
-            raise EngineCacheError(f'engine cache {self.folder}: {unfit}; give another folder, '
-                                   f'one that you own') from None
+        problem = folder_problem(self.folder)
+        if problem is not None:
+            raise EngineCacheError(f'engine cache {self.folder}: {problem}')
         tag = self.folder / _TAG
-        # In this order: another process may be making the cache, and begins with the tag.
-        is_empty = not any(self.folder.iterdir())
         if not tag.is_file():
-            # A home, say, or /tmp: neither to be filled with engines nor to be closed to others.
-            if not is_empty:
-                raise EngineCacheError(
-                    f'engine cache {self.folder}: the folder holds other things (it has no '
-                    f'{_TAG}); give one that is empty or that does not exist yet')
             tag.write_text(_TAG_TEXT, encoding='utf-8')
+        status = self.folder.lstat()
         mode = stat.S_IMODE(status.st_mode)
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
             self.folder.chmod(stat.S_IRWXU)
@@ -259,6 +250,25 @@ class EngineCache:
             entry.unlink(missing_ok=True)
         for leftover in self.folder.glob(f'{entry.name}.building-*'):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+def folder_problem(folder: Path) -> str | None:
+    """
+    Return why a folder that is there cannot be a cache, and what to do; None: it can.
+
+    :raises OSError: it cannot be read.
+    """
+    try:
+        _check_kind_and_owner(folder.lstat(), stat.S_ISDIR, 'it')
+    except _Unfit as unfit:
+        return f'{unfit}; give another folder, one that you own'
+    # In this order: another process may be making the cache, and begins with the tag.
+    is_empty = not any(folder.iterdir())
+    if not is_empty and not (folder / _TAG).is_file():
+        # A home, say, or /tmp: neither to be filled with engines nor to be closed to others.
+        return (f'the folder holds other things (it has no {_TAG}); give one that is empty or '
+                f'that does not exist yet')
+    return None
 
 
 def _problem(entry: Path, key: EngineKey) -> str | None:

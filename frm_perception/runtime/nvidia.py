@@ -65,12 +65,22 @@ def tensorrt_version(runtime: Any) -> str:
     :param runtime: the module ``onnxruntime``, one with TensorRT.
     :raises OSError: it has none, or that TensorRT cannot be loaded.
     """
+    return str(ctypes.CDLL(tensorrt_library(runtime)).getInferLibVersion())
+
+
+def tensorrt_library(runtime: Any) -> str:
+    """
+    Return the name of the library of TensorRT that ONNX Runtime loads, such as 'libnvinfer.so.10'.
+
+    :param runtime: the module ``onnxruntime``, one with TensorRT.
+    :raises OSError: it has none.
+    """
     provider = Path(runtime.__file__).parent / 'capi' / 'libonnxruntime_providers_tensorrt.so'
     # The name that the dynamic linker looks for stands in the library as plain text.
     wanted = re.search(rb'libnvinfer\.so\.[0-9]+', provider.read_bytes())
     if wanted is None:
         raise OSError(f'{provider} names no libnvinfer')
-    return str(ctypes.CDLL(wanted[0].decode()).getInferLibVersion())
+    return wanted[0].decode()
 
 
 def _ask(driver: ctypes.CDLL, function: str, *arguments: Any) -> None:

@@ -44,6 +44,9 @@ EXCEPTIONS = {
     'media/label_checks.py': {'multiprocessing'},
     'ros/children.py': {'runpy', 'subprocess'},
     'ros/private_system.py': {'socket'},
+    'runtime/doctor/attempt.py': {'subprocess'},
+    'runtime/doctor/clock.py': {'ctypes'},
+    'runtime/doctor/software.py': {'subprocess'},
     'runtime/nvidia.py': {'ctypes'},
     'runtime/engines/binding.py': {'ctypes'},
 }

@@ -35,8 +35,8 @@ from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Header
 
 from frm_perception.ros.diagnostics import ONE_CLASS_FRAMES
-from frm_perception.ros.private_system import PROFILE_VARIABLE
 from frm_perception.ros.records import TIMES
+from frm_perception.runtime.shared_memory import PROFILE_VARIABLE
 
 RED = np.full((40, 60, 3), (255, 0, 0), np.uint8)
 

@@ -31,7 +31,6 @@ from frm_perception.evaluation.record import percentiles
 from frm_perception.media.files import write_json
 from frm_perception.ros.children import ChildError
 from frm_perception.ros.children import Children
-from frm_perception.ros.private_system import PROFILE_VARIABLE
 from frm_perception.ros.private_system import free_domain
 from frm_perception.ros.private_system import private_environment
 from frm_perception.ros.private_system import shared_memory_warning
@@ -40,6 +39,7 @@ from frm_perception.ros.transport_benchmark import description
 from frm_perception.ros.transport_benchmark import measure
 from frm_perception.ros.transport_benchmark import table
 from frm_perception.runtime.share import share_folder
+from frm_perception.runtime.shared_memory import PROFILE_VARIABLE
 
 _REPOSITORY = Path(__file__).parents[2]
 _SEGMENT_BYTES = 64 * 2**20

@@ -31,9 +31,9 @@ from rclpy.executors import TimeoutException
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
-from frm_perception.ros.private_system import PROFILE_VARIABLE
 from frm_perception.ros.private_system import image_profile
 from frm_perception.ros.private_system import shared_memory_warning
+from frm_perception.runtime.shared_memory import PROFILE_VARIABLE
 
 _NAME = 'bag_replay'
 _LONGEST_SPIN_S = 0.1
