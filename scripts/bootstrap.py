@@ -46,7 +46,7 @@ NEWEST = (3, 12)
 ROS_WHEELS = 'ros-wheels'
 ROS_PACKAGES = ('cv_bridge', 'diagnostic_msgs', 'lifecycle_msgs', 'sensor_msgs', 'std_msgs')
 GIGABYTES = {'run': 0.6, ROS_WHEELS: 0.3, 'openvino': 0.3, 'train': 1.5, 'test': 0.3, 'bench': 0.2,
-             'cluster': 0.1}
+             'cluster': 0.1, 'vehicle': 0.1}
 """Free disk needed for each file of requirements: what it takes once installed, and downloads."""
 GIGABYTES_WITH_CUDA = 10.0
 """The same for a PyTorch that brings CUDA along; an estimate, never measured."""

@@ -1,0 +1,22 @@
+#!/bin/sh
+# Copyright 2026 The frm_perception authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# Runs the program that it is called as, of the version that it is in, with ROS: bin/frm and
+# bin/segmenter of an installation are links to this file.
+
+version=$(dirname "$(dirname "$(readlink -f "$0")")")
+# shellcheck disable=SC1091  # written at installation
+. "$version/setup.sh"
+exec "$version/venv/bin/$(basename "$0")" "$@"
