@@ -19,7 +19,6 @@ import base64
 import csv
 import hashlib
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -112,14 +111,15 @@ def _copy_small_files(bundle: Path, manifest: Manifest, version: Path) -> None:
 
 def _install_wheels(bundle: Path, manifest: Manifest, venv: Path, with_ros: bool) -> None:
     wheels = manifest.wheels(WHEELS) | (manifest.wheels(ROS_WHEELS) if with_ros else {})
+    # The installer itself runs from its wheel and is not installed: nothing changes a version.
+    pip, = (name for name in wheels if name.startswith(f'{WHEELS}/pip-'))
     requirements = venv / 'requirements.txt'
     # Hashes once more: what pip reads is what was verified, even if the medium fails meanwhile.
     requirements.write_text(''.join(
         '{}=={} --hash=sha256:{}\n'.format(*Path(name).name.split('-')[:2], digest)
-        for name, digest in sorted(wheels.items())), encoding='utf-8')
-    pip, = (bundle / name for name in wheels if re.fullmatch(r'wheels/pip-[\d.]+-.*', name))
+        for name, digest in sorted(wheels.items()) if name != pip), encoding='utf-8')
     # --ignore-installed: what Ubuntu has, or what lies on a path of ROS, may change tomorrow.
-    _run([str(venv / 'bin' / 'python'), str(pip / 'pip'), 'install', '--no-index',
+    _run([str(venv / 'bin' / 'python'), str(bundle / pip / 'pip'), 'install', '--no-index',
           '--find-links', str(bundle / WHEELS), '--find-links', str(bundle / ROS_WHEELS),
           '--no-deps', '--require-hashes', '--only-binary', ':all:', '--ignore-installed',
           '--no-cache-dir', '--no-input', '--disable-pip-version-check',

@@ -102,9 +102,9 @@ def check_disk(manifest: Manifest, prefix: Path) -> None:
                       '--prefix.')
 
 
-def find_ros(manifest: Manifest, setup: Path | None) -> tuple[Ros, dict[str, str]]:
+def find_ros(manifest: Manifest, setup: Path | None) -> Ros:
     """
-    Return the ROS that is sourced or that a file sets up, and the variables it comes with.
+    Return the ROS that is sourced or that a file sets up.
 
     :param setup: file to source, or None: it must be sourced already.
     :raises Problem: none is sourced, it is not complete, or this Python cannot import it.
@@ -126,7 +126,7 @@ def find_ros(manifest: Manifest, setup: Path | None) -> tuple[Ros, dict[str, str
     if faults:
         packages = ' '.join(f'ros-{distribution}-{name.replace("_", "-")}' for name in faults)
         raise Problem(f'ROS 2 {distribution} is not complete; the node needs: {packages}')
-    return Ros(distribution, str(setup)), variables
+    return Ros(distribution, str(setup))
 
 
 def _how_to_source(manifest: Manifest) -> str:

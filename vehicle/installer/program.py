@@ -35,12 +35,17 @@ from installer.machine import Ros
 from installer.machine import check_disk
 from installer.machine import check_machine
 from installer.machine import find_ros
+from installer.system import SITE
+from installer.system import as_the_node
+from installer.system import has_systemd
+from installer.system import install_units
 from installer.versions import Prefix
 from installer.versions import read_record
 from installer.versions import write_record
 
 DEFAULT_PREFIX = Path('/opt/frm_perception')
-PARAMETERS = Path('/etc/frm_perception/segmenter.yaml')
+PARAMETERS = SITE / 'segmenter.yaml'
+UNIT = 'frm-segmenter'
 
 
 def say(text: str) -> None:
@@ -114,6 +119,7 @@ def _roll_back(prefix: Prefix) -> int:
     with prefix.locked():
         before = prefix.current
         version = prefix.roll_back()
+        _install_units(prefix, version)
     assert before is not None
     say(f'{version.name} is the current version again; {before.name} is kept as the previous one')
     _tell_to_restart()
@@ -139,6 +145,7 @@ def _install(here: Path, prefix: Prefix, args: argparse.Namespace) -> int:
             check_disk(manifest, prefix.folder)
             _make(here, manifest, prefix, version, ros)
         prefix.use(version)
+        _install_units(prefix, version)
         removed, running = prefix.prune()
     for old in removed:
         say(f'removed {old.name}, which is neither the current nor the previous version')
@@ -195,13 +202,24 @@ def _make(here: Path, manifest: Manifest, prefix: Prefix, version: Path, ros: Ro
         raise
 
 
+def _install_units(prefix: Prefix, version: Path) -> None:
+    if not has_systemd():
+        return
+    if prefix.folder == DEFAULT_PREFIX:
+        install_units(version, say)
+    else:
+        say(f'no units for systemd: they start what is in {DEFAULT_PREFIX}')
+
+
 def _build_engines(version: Path, parameters: Path) -> None:
     if not parameters.is_file():
         raise Problem(f'installed, but no engine was built: there is no {parameters}; name the '
                       "file with the node's parameters by --parameters FILE")
     say('building the engine')
-    done = subprocess.run([version / 'bin' / 'segmenter', '--build-only', '--ros-args',
-                           '--params-file', parameters.resolve()])
+    command, variables = as_the_node(
+        [str(version / 'bin' / 'segmenter'), '--build-only', '--ros-args', '--params-file',
+         str(parameters.resolve())])
+    done = subprocess.run(command, env=variables)
     if done.returncode:
         raise Problem('installed, but the engine could not be built; the lines above say why')
 
@@ -218,5 +236,5 @@ def _examine(version: Path) -> None:
 
 
 def _tell_to_restart() -> None:
-    say('a node that runs goes on with the version that it was started with, until it is started '
-        'again')
+    say('a node that runs goes on with the version that it was started with, until: '
+        f'sudo systemctl restart {UNIT}')
