@@ -28,7 +28,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ('benchmarks', 'frm_perception', 'launch', 'scripts', 'test')
+FOLDERS = ('benchmarks', 'frm_perception', 'launch', 'scripts', 'test', 'vehicle')
 SOURCES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob('*.py'))]
 REQUIREMENTS = sorted((ROOT / 'requirements').glob('*.txt'))
 LARGEST_FILE = 16 * 2**20
