@@ -43,7 +43,7 @@ def add_parser(kinds: argparse._SubParsersAction[Any]) -> None:
     add_segmenter_arguments(parser, '512x1024', "of the network's input")
     parser.add_argument('--camera', type=image_size, default=(1080, 1920), metavar='HEIGHTxWIDTH',
                         help='size of the rendered images (default: 1080x1920)')
-    parser.add_argument('--frames', type=count, default=60, metavar='N',
+    parser.add_argument('--frames', type=count, default=120, metavar='N',
                         help='of the rendered drive (default: %(default)s)')
     parser.add_argument('--labels', action='store_true', help='render true labels as well')
     parser.add_argument('--rounds', type=count, default=5, metavar='N',

@@ -19,7 +19,6 @@ import math
 from dataclasses import dataclass
 from dataclasses import replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -138,5 +137,9 @@ class DrivableFilter:
 
 
 def by_class(labels: U8, classes: U8) -> U8:
-    """Return (H, W) uint8: what the (256,) table ``classes`` says of every pixel's label."""
-    return np.asarray(cv2.LUT(labels, classes), np.uint8)
+    """Return (H, W) uint8, 255 where the (256,) table ``classes`` is not 0 for a label, else 0."""
+    # A comparison for each of a few classes takes a fraction of what looking up every pixel does.
+    mask = np.zeros(labels.shape, bool)
+    for drivable in np.flatnonzero(classes):
+        mask |= labels == drivable
+    return mask.view(np.uint8) * np.uint8(255)

@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from frm_perception.labels import CAMVID
@@ -60,6 +61,13 @@ def test_without_rules_every_pixel_of_the_classes_is_drivable(road: U8) -> None:
     assert np.array_equal(mask, np.where(road == ROAD, 255, 0))
     assert np.array_equal(mask, by_class(road, CLASSES))
     assert 0.1 < np.mean(mask != 0) < 0.9
+
+
+@given(labels=arrays(np.uint8, (7, 5)), drivable=st.sets(st.integers(0, 255), max_size=20))
+def test_any_classes_may_be_drivable(labels: U8, drivable: set[int]) -> None:
+    classes = np.zeros(256, np.uint8)
+    classes[list(drivable)] = 255
+    assert np.array_equal(by_class(labels, classes), classes[labels])
 
 
 def test_pixels_the_network_is_unsure_of_are_not_drivable(road: U8) -> None:

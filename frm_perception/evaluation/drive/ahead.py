@@ -17,10 +17,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator
+from collections.abc import Iterator
 from contextlib import closing
+from contextlib import contextmanager
 from queue import Empty
 from queue import Queue
 from typing import TypeVar
+
+import cv2
 
 Item = TypeVar('Item')
 
@@ -73,6 +77,17 @@ def ahead(items: Generator[Item, None, None], depth: int) -> Generator[Item, Non
         while thread.is_alive():
             _empty(queue)
             thread.join(_SECONDS_TO_STOP)
+
+
+@contextmanager
+def one_opencv_thread() -> Iterator[None]:
+    """Keep OpenCV to the thread that calls it: others are at work on the other cores already."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 def _empty(queue: Queue[Item | _End]) -> None:

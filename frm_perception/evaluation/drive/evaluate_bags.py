@@ -30,6 +30,7 @@ from tqdm import tqdm
 
 from frm_perception.evaluation.comparison import Comparison
 from frm_perception.evaluation.drive.ahead import ahead
+from frm_perception.evaluation.drive.ahead import one_opencv_thread
 from frm_perception.evaluation.drive.drive_camera import Choice
 from frm_perception.evaluation.drive.drive_camera import DriveCamera
 from frm_perception.evaluation.drive.drive_camera import choose_cameras
@@ -206,7 +207,7 @@ class ScoringInTurn:
             for camera in bag.cameras}
         # One thread decodes, one runs the networks, and this one does what comes after them.
         frames = ahead(reader.frames(), _DECODED_AHEAD)
-        with closing(self.labeller.label(frames)) as results:
+        with one_opencv_thread(), closing(self.labeller.label(frames)) as results:
             for frame, found in results:
                 record = scorers[frame.camera].score(frame.frame, found)
                 if frame.recorded is None:

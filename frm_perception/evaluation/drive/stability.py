@@ -67,13 +67,13 @@ class Stability:
     """
     The share of pixels that keep their label, in one camera's frames; docs/bags.md defines it.
 
-    Dense optical flow (DIS, preset 'fast') tells where each pixel was in the frame before. It
+    Dense optical flow (DIS, preset 'ultrafast') tells where each pixel was in the frame before. It
     counts where flow forth and back leads to where it began, and where both frames have a label.
     """
 
     def __init__(self) -> None:
         self._flow = cv2.DISOpticalFlow_create(  # type: ignore[attr-defined]
-            cv2.DISOPTICAL_FLOW_PRESET_FAST)
+            cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._before: _Seen | None = None
 
     def update(self, grey: NDArray[np.uint8], labels: NDArray[np.uint8], stamp_ns: int

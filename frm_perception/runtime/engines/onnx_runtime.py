@@ -62,7 +62,7 @@ _AUTOMATIC = ('cuda', 'cpu')
 # What a provider cannot run goes to the next one.
 _CHAINS = {'cpu': ('cpu',), 'cuda': ('cuda', 'cpu'), 'tensorrt': ('tensorrt', 'cuda', 'cpu')}
 
-_SPINNING_US = '1000'
+_SPINNING_US = '200'
 
 # ONNX Runtime's number for it; the next below is errors.
 _FATAL = 4

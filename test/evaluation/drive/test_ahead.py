@@ -17,9 +17,11 @@ import threading
 from collections.abc import Generator
 from contextlib import closing
 
+import cv2
 import pytest
 
 from frm_perception.evaluation.drive.ahead import ahead
+from frm_perception.evaluation.drive.ahead import one_opencv_thread
 
 
 def counting(end: int, made: list[int], closed: threading.Event) -> Generator[int, None, None]:
@@ -65,6 +67,18 @@ def test_who_stops_early_stops_all_threads_before() -> None:
 
     assert closed.is_set()
     assert threading.active_count() == before
+
+
+def test_opencv_has_one_thread_only_for_as_long_as_asked() -> None:
+    before = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(2)
+        with pytest.raises(ValueError), one_opencv_thread():
+            assert cv2.getNumThreads() == 1
+            raise ValueError
+        assert cv2.getNumThreads() == 2
+    finally:
+        cv2.setNumThreads(before)
 
 
 def iter_through(items: Generator[int, None, None]) -> Generator[int, None, None]:
