@@ -19,6 +19,8 @@ import argparse
 import sys
 from typing import Any
 
+from frm_perception.cli.arguments import image_size
+
 
 def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     """Add the command and its options."""
@@ -32,6 +34,9 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
         'names', nargs='*', metavar='NAME',
         help='a network, or any HEAD-BACKBONE such as frm-light-van-b1 (default: all that have '
              'a name of their own)')
+    parser.add_argument('--size', type=image_size, action='append', metavar='HEIGHTxWIDTH',
+                        help='of the images; may be given several times (default: 512x1024 and '
+                             '1024x2048)')
     parser.set_defaults(run=run)
 
 
@@ -41,10 +46,11 @@ def run(args: argparse.Namespace) -> int:
     from frm_perception.networks import BACKBONES
     from frm_perception.networks import HEADS
     from frm_perception.networks import NETWORKS
+    from frm_perception.networks.comparison import SIZES
     from frm_perception.networks.comparison import comparison
 
     try:
-        print(markdown_table(comparison(args.names or NETWORKS)))
+        print(markdown_table(comparison(args.names or NETWORKS, args.size or SIZES)))
     except ValueError as error:
         print(f'frm networks: {error}', file=sys.stderr)
         return 2

@@ -68,19 +68,21 @@ PUBLISHED = {
 """By network. Authors' counters skip attention's products and add normalisation and activation."""
 
 
-def comparison(names: Iterable[str]) -> list[Sequence[str]]:
+def comparison(names: Iterable[str], sizes: Sequence[tuple[int, int]] = SIZES
+               ) -> list[Sequence[str]]:
     """
     Count the cost of networks with 19 classes; return a table's rows, headings first.
 
-    :raises ValueError: a name that is no network's.
+    :param sizes: (height, width) of the images.
+    :raises ValueError: a name that is no network's, or a size that a network does not take.
     """
     headings = ['network', 'parameters']
-    for height, width in SIZES:
+    for height, width in sizes:
         headings += [f'GMAC at {height}x{width}', 'attention']
     rows: list[Sequence[str]] = [[*headings, 'published', 'deviation']]
     for name in names:
         network = _unfilled(name, CLASSES)
-        costs = [measure_cost(network, *size) for size in SIZES]
+        costs = [measure_cost(network, *size) for size in sizes]
         row = [name, f'{costs[0].parameters / 1e6:.3f} M']
         for cost in costs:
             row += [f'{cost.convolutions / 1e9:.2f}', f'{cost.attention / 1e9:.2f}']

@@ -57,3 +57,10 @@ def test_an_unknown_name_is_refused_with_the_nearest_and_all_others():
     with pytest.raises(ValueError, match='did you mean frm-van-b1') as error:
         comparison(['frm-van-1'])
     assert 'frm-light-mobilenetv2' in str(error.value)
+
+
+def test_costs_are_counted_at_the_sizes_that_are_asked_for() -> None:
+    headings, row = comparison(['frm-light-mobilenetv2'], [(64, 128), (128, 256)])
+    assert [text for text in headings if 'GMAC' in text] == ['GMAC at 64x128', 'GMAC at 128x256']
+    smaller, larger = float(row[2]), float(row[4])
+    assert larger == pytest.approx(4 * smaller, abs=0.03)
