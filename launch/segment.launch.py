@@ -130,8 +130,8 @@ ARGUMENTS = (
         description='Configure and activate the node; false leaves both to a lifecycle manager.'),
     DeclareLaunchArgument(
         'build_only', default_value='false', choices=YES_NO,
-        description='Build the engine that the node would build, which takes TensorRT minutes, '
-                    'and end; a node that is started later finds it.'),
+        description='Build the engines that the node would build, which takes TensorRT minutes, '
+                    'and end; a node that is started later finds them.'),
     DeclareLaunchArgument(
         'enclave', default_value='',
         description='Enclave of the node on a secured ROS graph, such as '

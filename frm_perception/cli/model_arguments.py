@@ -86,20 +86,22 @@ def engine_cache(args: argparse.Namespace) -> EngineCache | None:
         f'frm {args.command}: warning: {line}', file=sys.stderr, flush=True))
 
 
-def load_segmenter(bundle: Bundle, args: argparse.Namespace,
-                   cache: EngineCache | None) -> Segmenter:
+def load_segmenter(bundle: Bundle, args: argparse.Namespace, cache: EngineCache | None,
+                   dla_core: int = -1, max_gpu_memory_mib: int = 0) -> Segmenter:
     """
     Load a bundle as the arguments say; what does not run as asked is said on stderr.
 
     :param cache: where built engines are kept.
-
+    :param dla_core: and max_gpu_memory_mib, see
+        :class:`~frm_perception.runtime.engines.EngineOptions`.
     :raises ValueError: a value that is not possible, or a damaged model.
     :raises EngineError: the model does not run.
     """
     from frm_perception.runtime.segmenter import Segmenter
     segmenter = Segmenter.load(
         bundle, resolution=args.resolution, precision=args.precision, provider=args.provider,
-        require_provider=args.require_provider, threads=args.threads, fit=args.fit, cache=cache)
+        require_provider=args.require_provider, threads=args.threads, fit=args.fit, cache=cache,
+        dla_core=dla_core, max_gpu_memory_mib=max_gpu_memory_mib)
     if segmenter.info.fallback:
         print(f'frm {args.command}: warning: {segmenter.info.fallback}', file=sys.stderr)
     if segmenter.info.note:

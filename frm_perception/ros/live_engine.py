@@ -26,9 +26,12 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from frm_perception.media.legend import check_colors
 from frm_perception.ros.ladder import Rung
-from frm_perception.ros.ladder import ladder
 from frm_perception.ros.loading import find_model
 from frm_perception.ros.loading import load_segmenter
+from frm_perception.ros.needed_engines import at_rung
+from frm_perception.ros.needed_engines import needed_engines
+from frm_perception.ros.needed_engines import refuse_building
+from frm_perception.ros.needed_engines import rungs_of
 from frm_perception.ros.parameters import EngineParameters
 from frm_perception.ros.parameters import SegmenterParameters
 from frm_perception.ros.succession import Failure
@@ -60,7 +63,7 @@ class LiveEngine:
     :param cache: where built engines are kept.
     :param taken_over: see :class:`~frm_perception.ros.succession.Succession`.
     :raises ValueError: see :func:`~frm_perception.ros.loading.load_segmenter`, or the palette
-        names a class that the model does not have.
+        names a class that the model does not have, or engines would have to be built.
     :raises OSError, EngineError: see there.
     """
 
@@ -73,10 +76,13 @@ class LiveEngine:
         self._wish = self.asked = parameters.engine
         """What was asked for and served; what runs may be a lower rung of it."""
         self._deadline_ms = parameters.deadline_ms
+        self._may_build = parameters.allow_engine_build
         self._keeper: TimeKeeper | None = None
         self._underway: Underway | None = None
         self._failed_rungs: set[Rung] = set()
         check_colors(find_model(parameters.engine).label_space, parameters.colors)
+        if not self._may_build:
+            refuse_building(needed_engines(parameters), cache)
         self._succession = Succession(
             self._build(parameters.engine), parameters.engine, self._build, self._take_over)
 
@@ -114,9 +120,13 @@ class LiveEngine:
         """
         Refuse what can be seen not to be possible without loading a model.
 
-        :raises ValueError: the model does not exist, or does not fit a parameter.
+        :raises ValueError: the model does not exist, or does not fit a parameter, or engines would
+            have to be built.
         :raises OSError: a folder cannot be read.
         """
+        if not parameters.allow_engine_build and (
+                parameters.engine != self.asked or parameters.deadline_ms != self._deadline_ms):
+            refuse_building(needed_engines(parameters), self._cache)
         if parameters.engine == self.asked:
             space = self._succession.serving.label_space
         else:
@@ -125,6 +135,7 @@ class LiveEngine:
 
     def adopt(self, parameters: SegmenterParameters) -> None:
         """Let an engine of these parameters, which were checked, follow when it is built."""
+        self._may_build = parameters.allow_engine_build
         if parameters.engine != self._wish:
             with self._succession.unchanging():
                 self._take_note()
@@ -251,15 +262,14 @@ class LiveEngine:
         if rung == self._top():
             return self.asked
         return replace(
-            self.asked, resolution='{}x{}'.format(*rung.resolution), precision=rung.precision,
+            at_rung(self.asked, rung),
             # Rungs are there for their speed: one that computes in something else is none.
             require_provider=self.asked.require_provider or self.info.fallback is None)
 
     def _rungs(self) -> list[Rung]:
         """Return the ladder below what was asked for, without what has failed."""
-        bundle = self._succession.serving.bundle
-        return ladder(self._top(), bundle.input, list(bundle.precisions), self.info.provider,
-                      self._failed_rungs, self.runs.precision)
+        return rungs_of(self.asked, self._succession.serving.bundle, self.info.provider,
+                        self._failed_rungs, self.runs.precision)
 
     def _top(self) -> Rung:
         bundle = self._succession.serving.bundle
@@ -287,6 +297,9 @@ class LiveEngine:
         return underway is None
 
     def _build(self, wish: EngineParameters) -> Segmenter:
+        # Checked before, but what the cache had then may be gone by now.
+        if not self._may_build:
+            refuse_building([wish], self._cache)
         return load_segmenter(wish, self._cache, self._logger)
 
     def _take_over(self, segmenter: Segmenter) -> None:

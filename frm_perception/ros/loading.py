@@ -34,14 +34,15 @@ def find_model(asked: EngineParameters) -> Bundle:
     Choose the model, and refuse what can be seen not to be possible without loading it.
 
     :raises ValueError: there is no such model, or it has no such precision, its resolution does
-        not fit, it has no such class, or the provider cannot compute in the precision.
+        not fit, it has no such class, or the provider cannot compute in the precision or has no
+        such DLA.
     :raises OSError: a folder cannot be read, or no models came with the package.
     """
     models = Path(asked.model_dir).expanduser() if asked.model_dir else share_folder('models')
     bundle = find_bundle(models, asked.backbone, asked.precision)
     parse_resolution(asked.resolution, bundle)
     bundle.label_space.drivable_lut(asked.drivable_classes)
-    check_provider(asked.provider, asked.precision)
+    check_provider(asked.provider, asked.precision, asked.dla_core)
     return bundle
 
 
@@ -60,7 +61,8 @@ def load_segmenter(asked: EngineParameters, cache: EngineCache | None,
         bundle, resolution=asked.resolution, precision=asked.precision, provider=asked.provider,
         require_provider=asked.require_provider, threads=asked.threads,
         drivable_classes=asked.drivable_classes, fit=asked.fit, cache=cache,
-        max_batch=asked.max_batch, waiting=len(asked.cameras))
+        max_batch=asked.max_batch, waiting=len(asked.cameras), dla_core=asked.dla_core,
+        max_gpu_memory_mib=asked.max_gpu_memory_mib)
     info = segmenter.info
     if info.fallback is not None:
         logger.warning(info.fallback)

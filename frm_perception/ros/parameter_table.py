@@ -35,6 +35,8 @@ from frm_perception.ros.parameter_spec import of_engine
 from frm_perception.runtime.batches import MOST
 from frm_perception.runtime.drivable import MAX_FRAMES
 from frm_perception.runtime.engines import PROVIDERS
+from frm_perception.runtime.engines.provider_options import DLA_CORES
+from frm_perception.runtime.engines.provider_options import MAX_GPU_MEMORY_MIB
 from frm_perception.runtime.geometry import FITS
 from frm_perception.runtime.segmenter import OUTPUT_SIZES
 from frm_perception.runtime.threads import MAX_THREADS
@@ -113,12 +115,26 @@ SPECS: Mapping[str, ParameterSpec] = {
         False,
         'Refuse an engine that does not really use the provider or the precision asked for.',
         'true, false', lambda _: True)),
+    'dla_core': of_engine(number(
+        -1,
+        "Core of a Jetson's Deep Learning Accelerator (DLA) that TensorRT lets compute what it "
+        'can, in place of the GPU; -1 is none. Orin NX and AGX Orin have one; for provider '
+        'tensorrt and precision fp16.', -1, DLA_CORES - 1)),
+    'max_gpu_memory_mib': of_engine(number(
+        0,
+        'Most MiB of GPU memory that ONNX Runtime takes on CUDA, and that TensorRT works in; 0 '
+        'sets no limit.', 0, MAX_GPU_MEMORY_MIB)),
     'engine_cache': ParameterSpec(
         '',
         'Folder in which engines are kept that take long to build; private to it and to the user. '
         '`frm engine build`, or build_only:=true of the launch file, builds them ahead.',
         'a path, or empty for frm_perception/engines in $XDG_CACHE_HOME or ~/.cache',
         lambda _: True),
+    'allow_engine_build': live(ParameterSpec(
+        True,
+        'Compile engines that take minutes, as those of TensorRT do, where the engine cache does '
+        'not have them. false refuses what would need one, also the fallbacks of deadline_ms, '
+        'with the command that builds it ahead.', 'true, false', lambda _: True)),
     'threads': number(
         0,
         'Threads of one inference and of OpenCV; 0 leaves other nodes room: every core of one or '

@@ -55,6 +55,8 @@ class EngineParameters:
     precision: str
     provider: str
     require_provider: bool
+    dla_core: int
+    max_gpu_memory_mib: int
     threads: int
     max_batch: int
     fit: str
@@ -75,7 +77,10 @@ class SegmenterParameters:
     :param precision: which of the bundle's models.
     :param provider: what computes the network.
     :param require_provider: refuse to configure when `provider` or `precision` is not really used.
+    :param dla_core: of a Jetson's DLA, for TensorRT; -1 is none.
+    :param max_gpu_memory_mib: what CUDA and TensorRT may take; 0 sets no limit.
     :param engine_cache: folder of built engines; empty means the user's own.
+    :param allow_engine_build: compile engines that take minutes; false refuses them.
     :param threads: threads of one inference; 0 leaves other programs room.
     :param max_batch: most cameras whose frames are computed in one inference; 0 measures.
     :param fit: how images are fitted into the network's input.
@@ -101,7 +106,10 @@ class SegmenterParameters:
     precision: str
     provider: str
     require_provider: bool
+    dla_core: int
+    max_gpu_memory_mib: int
     engine_cache: str
+    allow_engine_build: bool
     threads: int
     max_batch: int
     fit: str

@@ -117,7 +117,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         epilog=f'parameters:\n{describe_parameters()}')
     parser.add_argument(
         '--build-only', action='store_true',
-        help='build the engine that the parameters ask for, into the engine cache, and end')
+        help='build the engines that the parameters ask for, and those that deadline_ms falls '
+             'back on, into the engine cache, and end')
     return parser.parse_args(arguments)
 
 
@@ -137,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         if options.build_only:
-            return build_only(NAME)
+            return build_only(NAME, from_file='--params-file' in command)
         ended = _await_signals()
         try:
             node = SegmenterNode()

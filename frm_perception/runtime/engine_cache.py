@@ -174,6 +174,22 @@ class EngineCache:
         except OSError as error:
             raise EngineCacheError(f'engine cache {self.folder}: {error}') from error
 
+    def problem(self, key: EngineKey) -> str | None:
+        """
+        Return why :meth:`entry` would build that engine; None where it is there, and verified.
+
+        :raises EngineCacheError: the folder cannot be used.
+        """
+        try:
+            self._secure()
+            entry = self.folder / key.digest
+            if not os.path.lexists(entry):
+                return f'it is not in the engine cache {self.folder}'
+            problem = _problem(entry, key)
+        except OSError as error:
+            raise EngineCacheError(f'engine cache {self.folder}: {error}') from error
+        return problem and f'the one in {entry} cannot be used: {problem}'
+
     def _secure(self) -> None:
         """
         Make the folder, or see that it is the user's own, a cache, and closed to others.

@@ -14,6 +14,8 @@
 """
 Which NVIDIA GPU this is, and which CUDA and TensorRT run on it: what their engines depend on.
 
+And which Jetson it is, which has a Deep Learning Accelerator (DLA) or none.
+
 Asked of the libraries themselves, because a Jetson has neither Python packages of them nor
 nvidia-smi: https://docs.nvidia.com/cuda/cuda-driver-api/ and, for TensorRT,
 https://docs.nvidia.com/deeplearning/tensorrt/latest/_static/c-api/. The authors have run this
@@ -35,6 +37,13 @@ _DEVICE = 0
 _COMPUTE_CAPABILITY_MAJOR = 75
 _COMPUTE_CAPABILITY_MINOR = 76
 _LONGEST_NAME = 256
+
+_DEVICE_TREE = Path('/proc/device-tree')
+_ORIN = 'nvidia,tegra234'
+# Part numbers, by https://docs.nvidia.com/jetson/archives/r36.4/DeveloperGuide/IN/QuickStart.html:
+# Orin Nano of 8 and 4 GB, and the one of the developer kit. Of modules with Orin, these alone have
+# no DLA.
+_ORIN_NANO = ('p3767-0003', 'p3767-0004', 'p3767-0005')
 
 
 def gpu_properties() -> dict[str, str]:
@@ -81,6 +90,24 @@ def tensorrt_library(runtime: Any) -> str:
     if wanted is None:
         raise OSError(f'{provider} names no libnvinfer')
     return wanted[0].decode()
+
+
+def has_dla(device_tree: Path = _DEVICE_TREE) -> bool:
+    """Return whether this is a Jetson with a DLA: an Orin NX or an AGX Orin."""
+    compatible = _property(device_tree / 'compatible')
+    return _ORIN in compatible and not any(part in compatible for part in _ORIN_NANO)
+
+
+def computer_name(device_tree: Path = _DEVICE_TREE) -> str:
+    """Return what a computer with a device tree, such as a Jetson, says that it is."""
+    return _property(device_tree / 'model') or 'no Jetson'
+
+
+def _property(file: Path) -> str:
+    try:
+        return file.read_text(encoding='ascii', errors='replace').replace('\0', ' ').strip()
+    except OSError:  # a computer without a device tree
+        return ''
 
 
 def _ask(driver: ctypes.CDLL, function: str, *arguments: Any) -> None:

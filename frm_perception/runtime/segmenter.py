@@ -176,7 +176,8 @@ class Segmenter:
     def load(cls, bundle: Bundle, *, resolution: str = 'auto', precision: str = 'fp32',
              provider: str = 'auto', require_provider: bool = False, threads: int = 0,
              drivable_classes: Sequence[str] = (), fit: str = 'letterbox',
-             cache: EngineCache | None = None, max_batch: int = 1, waiting: int = 1) -> Segmenter:
+             cache: EngineCache | None = None, max_batch: int = 1, waiting: int = 1,
+             dla_core: int = -1, max_gpu_memory_mib: int = 0) -> Segmenter:
         """
         Verify and load a bundle's model, prove where it runs, and warm up.
 
@@ -189,12 +190,12 @@ class Segmenter:
         :param drivable_classes: names that count as drivable; empty means the bundle's own.
         :param fit: one of :data:`frm_perception.runtime.geometry.FITS`.
         :param cache: where engines are kept that take long to build; None keeps nothing.
-        :param max_batch: and ``waiting``, see
-            :func:`frm_perception.runtime.batches.choose_batch`.
+        :param max_batch: and waiting, see :func:`~frm_perception.runtime.batches.choose_batch`.
+        :param dla_core: and max_gpu_memory_mib, see
+            :class:`~frm_perception.runtime.engines.EngineOptions`.
         :raises ValueError: a value that is not possible; the message says what is.
         :raises BundleError: the model is damaged or is not what its manifest says.
-        :raises ProviderError: ``require_provider`` and the work is done by another provider or in
-            another precision.
+        :raises ProviderError: ``require_provider``, and another provider or precision is used.
         :raises EngineError: the runtime is missing or cannot load or run the model.
         """
         size = parse_resolution(resolution, bundle)
@@ -204,7 +205,7 @@ class Segmenter:
         engine = open_engine(
             bundle.verified_model(precision), str(bundle.folder / bundle.entry(precision).file),
             EngineOptions(provider, precision, require_provider, threads, size, bundle.network,
-                          cache))
+                          cache, dla_core, max_gpu_memory_mib))
         cv2.setNumThreads(engine.threads)
         check_against_manifest(engine, bundle, precision, size)
         batch = choose_batch(engine, max_batch, waiting)

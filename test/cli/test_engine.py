@@ -103,3 +103,17 @@ def test_a_folder_that_cannot_be_the_cache_is_a_failure_with_a_reason(
     assert 'the folder holds other things' in message
     assert 'the engine of tiny at 96x160 (fp32, openvino) was not kept' in message
     assert [path.name for path in (tmp_path / 'engines').iterdir()] == ['photo.jpg']
+
+
+def test_a_file_of_parameters_stands_alone(
+        build: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip('rclpy')
+    assert build('--params', str(tmp_path / 'any.yaml'), '--threads', '2') == 2
+    assert '--model, --threads, --engine-cache cannot be beside --params' in (
+        capsys.readouterr().err)
+
+
+def test_a_dla_is_refused_where_there_is_none(
+        build: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    assert build('--provider', 'tensorrt', '--dla-core', '0') == 2
+    assert 'dla_core 0 cannot be had' in capsys.readouterr().err

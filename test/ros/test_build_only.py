@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,47 @@ def test_a_failure_is_an_exit_status_with_a_reason(
     assert found == status, said
     assert complaint in said and 'Traceback' not in said
     assert not (tmp_path / 'engines').exists()
+
+
+def _build_for_file(text: str, folder: Path) -> tuple[int, str]:
+    """Return the exit status and the output of `frm engine build --params`."""
+    file = folder / 'parameters.yaml'
+    file.write_text(text, encoding='utf-8')
+    done = subprocess.run(
+        [sys.executable, '-m', 'frm_perception.cli.main', 'engine', 'build', '--params', file],
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=DEADLINE)
+    return done.returncode, done.stdout
+
+
+def test_all_engines_are_built_that_a_file_of_parameters_lets_the_node_load(
+        models: Path, tmp_path: Path) -> None:
+    status, said = _build_for_file(
+        '/**:\n  segmenter:\n    ros__parameters:\n'
+        f'      {{model_dir: {models}, engine_cache: {tmp_path / "engines"}, threads: 1,\n'
+        '       provider: openvino, deadline_ms: 50.0, allow_engine_build: false}\n', tmp_path)
+    assert status == 0, said
+    built = set(re.findall('built the engine of tiny at ([0-9x]+) ', said))
+    assert '96x160' in built and len(built) > 1
+    assert len(list((tmp_path / 'engines').glob('*/manifest.json'))) == len(built)
+
+
+def test_a_parameter_that_a_file_misspells_is_told(models: Path, tmp_path: Path) -> None:
+    status, said = _build_for_file(
+        '/**:\n  segmenter:\n    ros__parameters:\n'
+        f'      {{model_dir: {models}, provider: cpu, presicion: fp16}}\n', tmp_path)
+    assert status == 0 and 'there is no parameter presicion' in said
+
+
+def test_a_file_that_is_for_another_node_is_told(tmp_path: Path) -> None:
+    status, said = _build_for_file(
+        'other:\n  ros__parameters:\n    {provider: tensorrt}\n', tmp_path)
+    assert status == 2, said
+    assert 'has no parameters for /segmenter' in said
+
+
+def test_a_file_that_cannot_be_read_is_an_exit_status_with_a_reason(tmp_path: Path) -> None:
+    status, said = _build_for_file('/**:\n  segmenter: [', tmp_path)
+    assert status == 2 and 'parameters.yaml' in said and 'Traceback' not in said
 
 
 def test_a_name_that_cannot_be_is_an_exit_status_with_a_reason() -> None:

@@ -24,7 +24,8 @@ from node_process import Probe
 from node_process import SegmenterProcess
 
 CONFIG = Path(__file__).parents[2] / 'config'
-FILES = sorted(CONFIG.glob('*.yaml'))
+JETSON = sorted(CONFIG.glob('jetson/*.yaml'))
+FILES = sorted([*CONFIG.glob('*.yaml'), *JETSON])
 
 
 def values_of(file: Path) -> dict[str, Any]:
@@ -35,31 +36,39 @@ def values_of(file: Path) -> dict[str, Any]:
     return values
 
 
-def test_there_are_files_for_one_camera_four_cameras_and_jetson() -> None:
-    assert [file.name for file in FILES] == ['four_cameras.yaml', 'jetson.yaml', 'segmenter.yaml']
-    cameras = [values_of(file)['cameras'] for file in FILES]
-    assert [len(names) for names in cameras] == [4, 1, 1]
+def test_there_are_files_for_one_camera_four_cameras_and_each_jetson() -> None:
+    assert {file.name: len(values_of(file)['cameras']) for file in FILES} == {
+        'segmenter.yaml': 1, 'four_cameras.yaml': 4, 'orin_nano.yaml': 1, 'orin_nx_agx.yaml': 4,
+        'thor.yaml': 6}
+
+
+@pytest.mark.parametrize('file', JETSON, ids=lambda file: file.name)
+def test_on_a_vehicle_engines_are_built_ahead_or_not_at_all(file: Path) -> None:
+    values = values_of(file)
+    assert values['provider'] == 'tensorrt' and values['require_provider']
+    assert values['allow_engine_build'] is False
 
 
 @pytest.mark.parametrize('file', FILES, ids=lambda file: file.name)
 def test_a_node_takes_every_value_of_the_file_and_becomes_active(
         probe: Probe, models: Path, tmp_path: Path, file: Path) -> None:
-    values = {**values_of(file), 'model_dir': str(models)}
-    # Where the tests run is no Jetson: what to do there is the next test's.
-    values['require_provider'] = False
+    # Where the tests run is no Jetson, and has fewer cores: what to do there is the next test's.
+    elsewhere = {'model_dir': str(models), 'provider': 'cpu', 'require_provider': False,
+                 'threads': 1}
+    values = {**values_of(file), **elsewhere}
     with SegmenterProcess(probe, tmp_path / 'log', ['--params-file', str(file)],
-                          model_dir=models, require_provider=False) as node:
+                          **elsewhere) as node:
         assert node.get_parameters(list(values)) == values
         assert node.change_state('configure') and node.change_state('activate'), node.log()
         assert 'ignored' not in node.log()
 
 
-def test_without_tensorrt_the_file_for_jetson_refuses_to_run_on_the_cpu(
-        probe: Probe, models: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize('file', JETSON, ids=lambda file: file.name)
+def test_without_tensorrt_a_file_for_jetson_refuses_to_run_on_the_cpu(
+        probe: Probe, models: Path, tmp_path: Path, file: Path) -> None:
     onnxruntime = pytest.importorskip('onnxruntime')
     if 'TensorrtExecutionProvider' in onnxruntime.get_available_providers():
         pytest.skip('this ONNX Runtime has TensorRT')
-    file = CONFIG / 'jetson.yaml'
     with SegmenterProcess(probe, tmp_path / 'log', ['--params-file', str(file)],
                           model_dir=models) as node:
         assert not node.change_state('configure')

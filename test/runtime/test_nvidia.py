@@ -23,7 +23,9 @@ import pytest
 
 from frm_perception.runtime.engines import EngineOptions
 from frm_perception.runtime.engines.tensorrt import tensorrt_key
+from frm_perception.runtime.nvidia import computer_name
 from frm_perception.runtime.nvidia import gpu_properties
+from frm_perception.runtime.nvidia import has_dla
 from frm_perception.runtime.nvidia import tensorrt_version
 
 needs_no_gpu = pytest.mark.skipif(find_library('cuda') is not None, reason='there is a driver')
@@ -45,7 +47,7 @@ def test_an_onnx_runtime_without_tensorrt_is_refused_by_the_file_it_lacks() -> N
 @needs_no_gpu
 def test_without_a_gpu_no_engine_of_tensorrt_can_be_told_from_another() -> None:
     with pytest.raises(OSError):
-        tensorrt_key(onnxruntime, b'', EngineOptions('tensorrt'), {})
+        tensorrt_key(onnxruntime, b'', EngineOptions('tensorrt'))
 
 
 def _runtime(folder: Path, library: bytes) -> SimpleNamespace:
@@ -63,3 +65,29 @@ def test_the_library_that_is_asked_is_the_one_that_the_provider_is_linked_to(
     shutil.rmtree(tmp_path / 'capi')
     with pytest.raises(OSError, match='names no libnvinfer'):
         tensorrt_version(_runtime(tmp_path, b'\x7fELF\0libcudart.so.12\0'))
+
+
+# As NVIDIA's device trees have it: model, compatible, and whether that module has a DLA.
+@pytest.mark.parametrize(('model', 'compatible', 'expected'), [
+    ('NVIDIA Jetson AGX Orin Developer Kit',
+     'nvidia,p3737-0000+p3701-0005\0nvidia,p3701-0005\0nvidia,tegra234\0', True),
+    ('NVIDIA Jetson Orin NX Engineering Reference Developer Kit',
+     'nvidia,p3768-0000+p3767-0000\0nvidia,p3767-0000\0nvidia,tegra234\0', True),
+    ('NVIDIA Jetson Orin Nano Engineering Reference Developer Kit Super',
+     'nvidia,p3768-0000+p3767-0005-super\0nvidia,p3767-0005\0nvidia,tegra234\0', False),
+    ('a carrier of somebody else', 'nvidia,p3767-0003\0nvidia,tegra234\0', False),
+    ('NVIDIA Jetson AGX Thor Developer Kit',
+     'nvidia,p4071-0000+p3834-0008\0nvidia,p3834-0008\0nvidia,tegra264\0', False),
+    ('Raspberry Pi 5 Model B Rev 1.0', 'raspberrypi,5-model-b\0brcm,bcm2712\0', False),
+])
+def test_the_module_tells_whether_there_is_a_dla(
+        tmp_path: Path, model: str, compatible: str, expected: bool) -> None:
+    (tmp_path / 'model').write_bytes(model.encode() + b'\0')
+    (tmp_path / 'compatible').write_bytes(compatible.encode())
+    assert has_dla(tmp_path) == expected
+    assert computer_name(tmp_path) == model
+
+
+def test_a_computer_without_a_device_tree_is_no_jetson(tmp_path: Path) -> None:
+    assert not has_dla(tmp_path / 'none')
+    assert computer_name(tmp_path / 'none') == 'no Jetson'

@@ -25,7 +25,8 @@ from frm_perception.runtime.engines.engine import TensorInfo
 from frm_perception.runtime.engines.opening import PROVIDERS
 from frm_perception.runtime.engines.opening import check_provider
 from frm_perception.runtime.engines.opening import open_engine
+from frm_perception.runtime.engines.opening import why_build
 from frm_perception.runtime.engines.opening import why_not
 
 __all__ = ['PROVIDERS', 'Engine', 'EngineError', 'EngineOptions', 'ProviderError', 'TensorInfo',
-           'check_provider', 'open_engine', 'why_not']
+           'check_provider', 'open_engine', 'why_build', 'why_not']

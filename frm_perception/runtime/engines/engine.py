@@ -55,6 +55,9 @@ class EngineOptions:
         that the kernels are chosen for.
     :param network: the name that the network is built by, for PyTorch.
     :param cache: where TensorRT and OpenVINO keep what they compiled; None keeps nothing.
+    :param dla_core: of a Jetson's Deep Learning Accelerator (DLA), for TensorRT; -1 is none.
+    :param max_gpu_memory_mib: most MiB that ONNX Runtime's CUDA provider takes altogether, and
+        TensorRT to work in; 0 sets no limit.
     """
 
     provider: str = 'auto'
@@ -64,6 +67,8 @@ class EngineOptions:
     size: tuple[int, int] = (64, 64)
     network: str = ''
     cache: EngineCache | None = None
+    dla_core: int = -1
+    max_gpu_memory_mib: int = 0
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -52,6 +51,7 @@ from frm_perception.runtime.engines.onnx_profile import NAMES
 from frm_perception.runtime.engines.onnx_profile import read_proof
 from frm_perception.runtime.engines.proof import Proof
 from frm_perception.runtime.engines.proof import claim
+from frm_perception.runtime.engines.provider_options import provider_options
 from frm_perception.runtime.engines.tensorrt import TF32
 from frm_perception.runtime.engines.tensorrt import tensorrt_key
 from frm_perception.runtime.threads import thread_count
@@ -112,6 +112,10 @@ class OnnxEngine:
         differences = [None if automatic else elsewhere,
                        self._proof.other_precision(options.precision)]
         self.fallback = '. '.join(filter(None, differences)) or None
+        if options.dla_core >= 0:
+            told = (f'DLA core {options.dla_core} was asked for; ONNX Runtime does not tell which '
+                    f'layers it computes, and which the GPU')
+            self.note = '. '.join(filter(None, [self.note, told]))
         if automatic:
             self.note = '. '.join(filter(None, [elsewhere, self.note])) or None
         if self.fallback and options.require_provider:
@@ -183,10 +187,9 @@ class OnnxEngine:
         else:
             try:
                 if wanted == 'tensorrt':
-                    given = provider_options(wanted, graph=False, cache=None)
                     self._engines = kept(
                         self._options.cache,
-                        lambda: tensorrt_key(self._ort, model, self._options, given),
+                        lambda: tensorrt_key(self._ort, model, self._options),
                         lambda folder: self._build(model, folder))
                 self._start_gpu(model, wanted)
                 return None
@@ -301,7 +304,7 @@ class OnnxEngine:
             os.environ.setdefault(TF32, '0')
         offered = self._offered()
         chain = [(EXECUTION_PROVIDERS[name],
-                  provider_options(name, graph and name == provider, engines))
+                  provider_options(name, self._options, graph and name == provider, engines))
                  for name in _CHAINS[provider] if name in offered]
         # Left alone, ONNX Runtime prints an error and goes on with another provider.
         session = self._ort.InferenceSession(model, options, providers=chain, enable_fallback=0)
@@ -320,30 +323,6 @@ class OnnxEngine:
                     f'package that is installed here.')
         # On a GPU it is as likely the driver's fault as the model's.
         return f'{beginning}: {text}. {REMEDY}' if provider == 'cpu' else f'{beginning}: {text}'
-
-
-def provider_options(provider: str, graph: bool, cache: Path | None) -> Mapping[str, str]:
-    """
-    Return the options of an execution provider.
-
-    There is none for precision. A model says itself what it computes in: half precision is in its
-    tensors, int8 in its QuantizeLinear and DequantizeLinear, and so TensorRT 11, which has no
-    other way, and its predecessors build the same.
-
-    :param graph: record the kernels as one CUDA graph; for inputs of one size at one address.
-    :param cache: folder of TensorRT's compiled engines and of the timings that led to them.
-    """
-    if provider == 'cuda':
-        # TF32 keeps 10 bits of a number's mantissa: not what a precision called fp32 promises.
-        return {'use_tf32': '0', 'enable_cuda_graph': str(int(graph))}
-    if provider == 'tensorrt':
-        options = {'trt_cuda_graph_enable': str(graph)}
-        if cache is not None:
-            options.update({
-                'trt_engine_cache_enable': 'True', 'trt_engine_cache_path': str(cache),
-                'trt_timing_cache_enable': 'True', 'trt_timing_cache_path': str(cache)})
-        return options
-    return {}
 
 
 def load_onnxruntime() -> Any:

@@ -17,13 +17,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from frm_perception.runtime.engine_cache import EngineCacheError
 from frm_perception.runtime.engines.engine import Engine
 from frm_perception.runtime.engines.engine import EngineOptions
 from frm_perception.runtime.engines.engine import ProviderError
 from frm_perception.runtime.engines.onnx_profile import EXECUTION_PROVIDERS
 from frm_perception.runtime.engines.onnx_runtime import OnnxEngine
+from frm_perception.runtime.engines.onnx_runtime import load_onnxruntime
 from frm_perception.runtime.engines.openvino import OpenVinoEngine
 from frm_perception.runtime.engines.pytorch import TorchEngine
+from frm_perception.runtime.engines.tensorrt import tensorrt_key
+from frm_perception.runtime.nvidia import computer_name
+from frm_perception.runtime.nvidia import has_dla
 
 PROVIDERS = ('auto', *EXECUTION_PROVIDERS, 'openvino', 'torch')
 
@@ -41,10 +46,11 @@ def why_not(provider: str, precision: str) -> str | None:
     return None
 
 
-def check_provider(provider: str, precision: str) -> None:
+def check_provider(provider: str, precision: str, dla_core: int = -1) -> None:
     """
-    Refuse a provider that does not exist, or that does not compute in a precision.
+    Refuse a provider that does not exist, or that does not compute in a precision or on a DLA.
 
+    :param dla_core: see :class:`EngineOptions`.
     :raises ValueError: the message says what to choose.
     """
     if provider not in PROVIDERS:
@@ -53,6 +59,45 @@ def check_provider(provider: str, precision: str) -> None:
     if refusal:
         raise ValueError(f'precision {precision} cannot be had of provider {provider!r}: '
                          f'{refusal}')
+    if dla_core >= 0:
+        _check_dla(provider, precision, dla_core)
+
+
+def _check_dla(provider: str, precision: str, dla_core: int) -> None:
+    if provider != 'tensorrt':
+        refusal = (f'TensorRT alone uses a DLA, and the provider is {provider}. Choose provider '
+                   f'tensorrt, or dla_core -1')
+    elif precision != 'fp16':
+        refusal = (f'it is used for models in fp16, and the precision is {precision}. Choose '
+                   f'precision fp16, which "frm quantize" adds to a model, or dla_core -1')
+    elif not has_dla():
+        refusal = (f'this computer ({computer_name()}) has no DLA; a Jetson Orin NX and AGX Orin '
+                   f'have one. Choose dla_core -1')
+    else:
+        return
+    raise ValueError(f'dla_core {dla_core} cannot be had: {refusal}')
+
+
+def why_build(model: bytes, options: EngineOptions) -> str | None:
+    """
+    Return why to open that engine is to compile for minutes, or None where it is not.
+
+    TensorRT alone takes so long, where ONNX Runtime offers it. Nothing is compiled to know it.
+
+    :param model: the serialised ONNX model.
+    :raises EngineError: ONNX Runtime is missing.
+    """
+    if options.provider != 'tensorrt':
+        return None
+    runtime = load_onnxruntime()
+    if EXECUTION_PROVIDERS['tensorrt'] not in runtime.get_available_providers():
+        return None
+    if options.cache is None:
+        return 'no engines are kept'
+    try:
+        return options.cache.problem(tensorrt_key(runtime, model, options))
+    except (EngineCacheError, OSError) as error:
+        return f'whether it is there cannot be known: {error}'
 
 
 def open_engine(model: bytes, file: str, options: EngineOptions) -> Engine:
@@ -71,7 +116,7 @@ def open_engine(model: bytes, file: str, options: EngineOptions) -> Engine:
         work is done by or in another.
     :raises EngineError: the model cannot be loaded or run.
     """
-    check_provider(options.provider, options.precision)
+    check_provider(options.provider, options.precision, options.dla_core)
     if options.provider not in ('openvino', 'torch') and options.precision != 'bf16':
         return OnnxEngine(model, file, options)
     alternative = TorchEngine if options.provider == 'torch' else OpenVinoEngine

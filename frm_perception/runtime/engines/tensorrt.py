@@ -17,11 +17,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
 from typing import Any
 
 from frm_perception.runtime.engine_cache import EngineKey
 from frm_perception.runtime.engines.engine import EngineOptions
+from frm_perception.runtime.engines.provider_options import provider_options
 from frm_perception.runtime.nvidia import gpu_properties
 from frm_perception.runtime.nvidia import tensorrt_version
 
@@ -29,15 +29,15 @@ TF32 = 'NVIDIA_TF32_OVERRIDE'
 """Environment variable that all of NVIDIA's libraries heed; '0' keeps fp32 from being TF32."""
 
 
-def tensorrt_key(runtime: Any, model: bytes, options: EngineOptions,
-                 given: Mapping[str, str]) -> EngineKey:
+def tensorrt_key(runtime: Any, model: bytes, options: EngineOptions) -> EngineKey:
     """
     Return the key of the engine that ONNX Runtime's TensorRT makes of a model.
 
     :param runtime: the module ``onnxruntime``.
-    :param given: options of the execution provider, without the folder.
     :raises OSError: the GPU or the version of TensorRT cannot be found out.
     """
+    # Where the engine is kept does not change it, nor whether its kernels become one CUDA graph.
+    given = provider_options('tensorrt', options, graph=False, cache=None)
     return EngineKey(
         engine='onnxruntime-tensorrt', model=hashlib.sha256(model).hexdigest(),
         shapes={'input': (1, *options.size, 3)}, precision=options.precision,

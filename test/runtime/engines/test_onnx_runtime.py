@@ -33,7 +33,6 @@ from frm_perception.runtime.engines import EngineError
 from frm_perception.runtime.engines import EngineOptions
 from frm_perception.runtime.engines import ProviderError
 from frm_perception.runtime.engines.onnx_runtime import OnnxEngine
-from frm_perception.runtime.engines.onnx_runtime import provider_options
 
 needs_no_cuda = pytest.mark.skipif(
     'CUDAExecutionProvider' in onnxruntime.get_available_providers(),
@@ -188,17 +187,3 @@ def test_int8_is_proved_by_the_convolutions_that_ran() -> None:
 
 def test_a_precision_of_an_unknown_name_is_not_judged() -> None:
     assert load(tiny_model(), 'cpu', precision='mixed').fallback is None
-
-
-def test_a_cuda_graph_is_only_for_the_first_provider_and_only_where_wanted() -> None:
-    assert provider_options('cuda', True, None) == {'use_tf32': '0', 'enable_cuda_graph': '1'}
-    assert provider_options('cuda', False, None)['enable_cuda_graph'] == '0'
-    assert provider_options('tensorrt', True, None) == {'trt_cuda_graph_enable': 'True'}
-    assert provider_options('cpu', True, Path('cache')) == {}
-
-
-def test_tensorrt_keeps_engines_and_timings_and_is_told_no_precision(tmp_path: Path) -> None:
-    options = provider_options('tensorrt', False, tmp_path)
-    assert options['trt_engine_cache_path'] == options['trt_timing_cache_path'] == str(tmp_path)
-    assert options['trt_engine_cache_enable'] == options['trt_timing_cache_enable'] == 'True'
-    assert not any('fp16' in name or 'int8' in name for name in options)
