@@ -85,6 +85,13 @@ ENGINE = {
     'restarts': ('integer', 'how often a failing engine was started again'),
     **{f'{transition}_ms': ('number', f'how long the latest {transition} took')
        for transition in ('configure', 'activate', 'deactivate', 'cleanup')},
+    'jetson_stats': ('text', 'read, not installed, or why jetson-stats tells nothing; without it '
+                             'the following are null'),
+    'gpu_load_percent': ('number', 'of a Jetson'),
+    'hottest_c': ('number', 'highest temperature of a Jetson, in degrees Celsius'),
+    'temperatures_c': ('text', 'names and temperatures of the sensors of a Jetson'),
+    'power_mode': ('text', 'of a Jetson, as nvpmodel calls it'),
+    'power_w': ('number', 'what a Jetson draws, in watts'),
 }
 CAMERA = {
     **STATUS,

@@ -52,6 +52,7 @@ from frm_perception.ros.bond import load_bondpy
 from frm_perception.ros.diagnostics import NodeStatus
 from frm_perception.ros.diagnostics import PartStatus
 from frm_perception.ros.diagnostics import diagnostic_statuses
+from frm_perception.ros.jetson_stats import JetsonStats
 from frm_perception.ros.mailbox import FrameCounts
 from frm_perception.ros.metrics import metrics_text
 from frm_perception.ros.parameter_spec import Effect
@@ -95,6 +96,7 @@ class SegmenterNode(LifecycleNode):
             f'{name}_ms': None for name in ('configure', 'activate', 'deactivate', 'cleanup')}
         self._counts: dict[str, FrameCounts] = {}
         self._bond: ManagerBond | None = None
+        self._jetson = JetsonStats()
         declare_parameters(self)
         self._unknown = UnknownParameters(self)
         self._unknown.warn()
@@ -212,6 +214,7 @@ class SegmenterNode(LifecycleNode):
 
     def close(self) -> None:
         """Shut down from whatever state the node is in; for the end of the process."""
+        self._jetson.close()
         if self._phase != 'finalized':
             self.trigger_shutdown()
 
@@ -351,7 +354,7 @@ class SegmenterNode(LifecycleNode):
 
     def _status(self) -> NodeStatus:
         own = {'problem': self.problem, 'memory_mib': resident_mib(),
-               'restarts': self._restarts, **self._durations}
+               'restarts': self._restarts, **self._durations, **self._jetson.values()}
         if self._session is not None:
             status = self._session.status(own, self._whereabouts())
         else:

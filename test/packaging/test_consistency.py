@@ -41,13 +41,13 @@ MAY_IMPORT = {
     'torch': {'networks', 'training', 'deploy', 'runtime/engines/pytorch.py'},
     'onnx': {'networks', 'deploy'},
     'openvino': {'runtime'}, 'numba': {'runtime'}, 'rosbags': {'media'}, 'mcap': {'media'},
-    'xxhash': {'evaluation'},
+    'xxhash': {'evaluation'}, 'jtop': {'ros'},
     'dask': {'evaluation'}, 'distributed': {'evaluation'},
 }
 """Which rooms or modules may import a library, at the top of a module or inside it."""
 
-FROM_PIP = {'backports', 'dask', 'distributed', 'lz4', 'mcap', 'numba', 'onnxruntime', 'openvino',
-            'rosbags', 'torch', 'xxhash'}
+FROM_PIP = {'backports', 'dask', 'distributed', 'jtop', 'lz4', 'mcap', 'numba', 'onnxruntime',
+            'openvino', 'rosbags', 'torch', 'xxhash'}
 PYTHON_NAMES = {'cv2': 'python3-opencv', 'jinja2': 'python3-jinja2', 'numpy': 'python3-numpy',
                 'tqdm': 'python3-tqdm', 'yaml': 'python3-yaml'}
 NOT_ON_A_VEHICLE = {'networks', 'training', 'deploy'}

@@ -50,7 +50,8 @@ def test_the_engine_status_tells_state_model_and_provider(
         assert float(values.pop('memory_mib')) > 20
         assert values == {'state': 'unconfigured', 'restarts': '0', 'problem': '',
                           'provider_asked': 'cpu', 'precision': 'fp32', 'configure_ms': '',
-                          'activate_ms': '', 'deactivate_ms': '', 'cleanup_ms': ''}
+                          'activate_ms': '', 'deactivate_ms': '', 'cleanup_ms': '',
+                          'jetson_stats': 'not installed'}
         assert node.change_state('configure')
         _, values = diagnostics.status_where('engine', state='inactive')
         assert values['model'] == 'tiny'
