@@ -13,6 +13,7 @@
 # limitations under the License.
 """JetPack and power mode, of files laid out as NVIDIA documents them."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from machines import ORIN_NANO
 from machines import laid_out
 
 from frm_perception.runtime.doctor.finding import Level
+from frm_perception.runtime.doctor.jetson import GUIDE
 from frm_perception.runtime.doctor.jetson import check_jetpack
 from frm_perception.runtime.doctor.jetson import check_power_mode
 from frm_perception.runtime.doctor.jetson import jetpack_of
@@ -37,6 +39,19 @@ def test_a_release_of_jetson_linux_belongs_to_a_jetpack(release: tuple[int, int]
                                                         ) -> None:
     jetpack = jetpack_of(release)
     assert jetpack is not None and jetpack.name == name
+
+
+def test_the_guide_says_the_same_of_each_jetpack() -> None:
+    guide = (Path(__file__).resolve().parents[3] / GUIDE).read_text('utf-8')
+    rows = [row.split('|') for row in guide.splitlines() if re.match(r'\| [567]\.', row)]
+    assert len(rows) == 5
+    for _, name, linux, _, system, libraries, *_ in rows:
+        major, minor = re.search(r'(\d+)\.(\d*)', linux).groups()
+        jetpack = jetpack_of((int(major), int(minor or 0)))
+        assert jetpack is not None and jetpack.name.split(' or ')[0] in name
+        assert jetpack.ubuntu in system and '.'.join(map(str, jetpack.python)) in system
+        assert jetpack.ros in system.lower()
+        assert [jetpack.cuda, jetpack.tensorrt] == libraries.strip().split(', ')[:2]
 
 
 @pytest.mark.parametrize('release', [(32, 7), (37, 0), (40, 1)])
