@@ -57,7 +57,10 @@ def build_only(name: str, from_file: bool) -> int:
                                  'defaults; /** in it stands for any namespace')
         UnknownParameters(node).warn()
         asked = read_parameters(node)
-        built = [_is_built(wish, asked.engine_cache, logger) for wish in needed_engines(asked)]
+        top, *fallbacks = needed_engines(asked)
+        if not _is_built(top, asked.engine_cache, logger):
+            return 1
+        built = [_is_built(wish, asked.engine_cache, logger) for wish in fallbacks]
         return 0 if all(built) else 1
     except ParameterError as error:
         logger.fatal(str(error))

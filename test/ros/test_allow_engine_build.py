@@ -20,12 +20,16 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
+import onnxruntime
 import pytest
 from node_process import Diagnostics
 from node_process import Probe
 from node_process import SegmenterProcess
 
 from frm_perception.cli.main import main
+from frm_perception.runtime.engine_cache import EngineCache
+from frm_perception.runtime.engines import EngineOptions
+from frm_perception.runtime.engines import tensorrt
 
 STAND_IN = Path(__file__).parents[1] / 'tensorrt_stand_in'
 ROOT = Path(__file__).parents[2]
@@ -89,6 +93,25 @@ def test_a_change_that_would_need_a_build_is_refused_and_the_node_goes_on(
         assert node.set_parameter('resolution', '96x192') == ''  # takes the CPU no minutes
         assert node.get_parameters(['provider', 'resolution']) == {
             'provider': 'cpu', 'resolution': '96x192'}
+
+
+def test_an_engine_that_is_there_is_no_build_and_others_are(
+        start: Callable[..., SegmenterProcess], models: Path, tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tensorrt, 'gpu_properties', lambda: {'name': 'stand-in'})
+    monkeypatch.setattr(tensorrt, 'tensorrt_version', lambda runtime: '101300')
+    key = tensorrt.tensorrt_key(onnxruntime, (models / 'tiny' / 'fp32.onnx').read_bytes(),
+                                EngineOptions('tensorrt', size=(96, 160)))
+    EngineCache(tmp_path / 'engines', pytest.fail).entry(
+        key, lambda folder: (folder / 'engine').touch())
+    with start(provider='tensorrt') as node:
+        assert node.change_state('configure'), 'the stand-in cannot run it, and the CPU does'
+        assert 'provider tensorrt was asked for, but it could not start' in node.log()
+        for name, value in (('resolution', '96x192'), ('max_gpu_memory_mib', 64),
+                            ('deadline_ms', 50.0)):
+            assert 'it is not in the engine cache' in node.set_parameter(name, value), name
+        assert node.set_parameter('allow_engine_build', True) == ''
+        assert node.set_parameter('deadline_ms', 50.0) == ''
 
 
 def test_who_allows_it_gets_as_far_as_the_build(start: Callable[..., SegmenterProcess]) -> None:
