@@ -40,9 +40,8 @@ _LONGEST_NAME = 256
 
 _DEVICE_TREE = Path('/proc/device-tree')
 _ORIN = 'nvidia,tegra234'
-# Part numbers, by https://docs.nvidia.com/jetson/archives/r36.4/DeveloperGuide/IN/QuickStart.html:
-# Orin Nano of 8 and 4 GB, and the one of the developer kit. Of modules with Orin, these alone have
-# no DLA.
+# Part numbers of Orin Nano, which alone of the modules with Orin has no DLA, as Linux has them:
+# https://www.kernel.org/doc/Documentation/devicetree/bindings/arm/tegra.yaml.
 _ORIN_NANO = ('p3767-0003', 'p3767-0004', 'p3767-0005')
 
 
