@@ -36,9 +36,12 @@ if TYPE_CHECKING:
 VERSION = 1
 """Of the JSON; it grows when a key is taken away or changes its meaning, not for a new key."""
 
-_FROM_FILE = ('backbone', 'resolution', 'fit', 'precision', 'provider', 'require_provider',
+_OPTIONS = ('backbone', 'resolution', 'fit', 'precision', 'provider', 'require_provider',
               'threads', 'engine_cache')
 """Parameters of the node that are options of the same names here."""
+_ONLY_IN_FILE = {'model_dir': '', 'allow_engine_build': True, 'dla_core': -1,
+                 'max_gpu_memory_mib': 0}
+"""Further ones that matter, with their defaults."""
 _LEAST_WIDTH, _MOST_WIDTH = 60, 120
 
 
@@ -58,8 +61,8 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument('--json', action='store_true',
                         help='print one JSON object instead of the table')
     add_model_arguments(parser)
-    parser.set_defaults(run=run, model_dir='',
-                        options={name: parser.get_default(name) for name in _FROM_FILE})
+    parameters = {**_ONLY_IN_FILE, **{name: parser.get_default(name) for name in _OPTIONS}}
+    parser.set_defaults(run=run, parameters=parameters, **_ONLY_IN_FILE)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -75,7 +78,8 @@ def run(args: argparse.Namespace) -> int:
             _take_parameters(args)
         check_provider(args.provider, args.precision)
         asked = Asked(args.provider, args.precision, args.resolution, args.fit, args.threads,
-                      args.engine_cache)
+                      args.engine_cache, args.allow_engine_build, args.dla_core,
+                      args.max_gpu_memory_mib)
         findings = examine(asked, partial(_bundle, args), tell)
     except ValueError as error:
         tell(error)
@@ -128,7 +132,7 @@ def _take_parameters(args: argparse.Namespace) -> None:
     """
     from frm_perception.runtime.parameter_file import read_parameter_file
     values = read_parameter_file(args.params, args.node)
-    for name, default in {**args.options, 'model_dir': ''}.items():
+    for name, default in args.parameters.items():
         value = values.get(name, default)
         if type(value) is not type(default):
             raise ValueError(f'{args.params}: {name} is {value!r}; it must be '

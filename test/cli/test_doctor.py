@@ -71,10 +71,12 @@ def test_a_file_that_asks_for_tensorrt_fails_where_there_is_none(
         ) -> None:
     file = tmp_path / 'vehicle.yaml'
     file.write_text(f'/**:\n  ros__parameters:\n    provider: tensorrt\n    threads: 1\n'
+                    f'    allow_engine_build: false\n'
                     f'    model_dir: {tiny_bundle}\n')
     status, report = doctor('--params', str(file))
     levels = _levels(report)
     assert status == 1 and report['status'] == 'error'
+    assert report['asked']['allow_engine_build'] is False
     assert report['asked']['provider'] == 'tensorrt' and report['asked']['threads'] == 1
     assert levels['ONNX Runtime'] == levels['TensorRT'] == levels['provider tensorrt'] == 'error'
     assert levels['model'] == 'ok' and 'inference' not in levels

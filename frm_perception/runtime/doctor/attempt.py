@@ -22,12 +22,14 @@ TensorRT need not compile it for minutes.
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,7 @@ SIZE = (64, 64)
 _TINY = Path(__file__).with_name('tiny.onnx')
 _RESULT = 'frm doctor attempt: '
 _TELLING = ('error', 'fail', 'cannot open')
+_ESCAPE = re.compile(r'\x1b\[[0-9;]*m')
 
 
 @dataclass(frozen=True)
@@ -117,19 +120,23 @@ def _apart(task: Mapping[str, Any], limit_s: float) -> Attempt:
     for line in process.stdout.splitlines():
         if line.startswith(_RESULT):
             done = Attempt(**json.loads(line.removeprefix(_RESULT)))
-            if done.problem and said and said not in done.problem:
-                return Attempt(done.provider, done.precision, f'{done.problem}. {said}', done.note)
-            return done
+            return replace(done, problem=_with(done.problem, said), note=_with(done.note, said))
     how = (f'the process was ended by {signal.Signals(-process.returncode).name}'
            if process.returncode < 0 else f'the process ended with status {process.returncode}')
     return Attempt('', '', f'{how}. {said}' if said else how)
 
 
+def _with(text: str, said: str) -> str:
+    """Return what is the matter, if anything is, with what libraries said of it."""
+    return f'{text}. {said}' if text and said and said not in text else text
+
+
 def _telling(text: str) -> str:
     """Return the last line of what libraries printed that says what went wrong, or nothing."""
-    lines = [line.strip() for line in text.splitlines()
+    lines = [_ESCAPE.sub('', line).strip() for line in text.splitlines()
              if any(word in line.lower() for word in _TELLING)]
-    return lines[-1] if lines else ''
+    # ONNX Runtime begins with a time, places in its sources, and the signature of a function.
+    return lines[-1].rpartition(' : FAIL : ')[2] if lines else ''
 
 
 if __name__ == '__main__':

@@ -19,6 +19,7 @@ What concerns a GPU is written to the vendors' documentation and has not been ru
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from frm_perception.runtime.doctor.machine import Machine
 ON_GPU = ('tensorrt', 'cuda')
 _LIBRARY_FOLDERS = ('/usr/lib/*-linux-gnu', '/usr/lib/*-linux-gnu/tegra', '/usr/lib64',
                     '/usr/local/lib', '/usr/local/cuda/lib64', '/usr/local/tensorrt/lib')
+_MISSING = re.compile(r'(lib[\w.+-]*): cannot open shared object file')
 _NO_KERNELS = ('no kernel image', 'nokernelimage')
 
 
@@ -142,7 +144,7 @@ def tensorrt_release(number: int) -> str:
     return f'{number // major}.{number % major // 100}.{number % 100}'
 
 
-def check_provider(machine: Machine, provider: str, attempt: Attempt, capability: str) -> Finding:
+def check_attempt(machine: Machine, provider: str, attempt: Attempt, capability: str) -> Finding:
     """
     Tell whether a provider really computes.
 
@@ -153,25 +155,58 @@ def check_provider(machine: Machine, provider: str, attempt: Attempt, capability
         return Finding(f'provider {provider}', level, found, 'an inference with a tiny model',
                        remedy)
 
-    if not attempt.problem:
-        if attempt.note:
-            return finding(Level.WARNING, f'{attempt.provider} computes in {attempt.precision}. '
-                           f'{attempt.note}', 'see what else was found here')
+    problem = attempt.problem or attempt.note
+    if not problem:
         return finding(Level.OK, f'{attempt.provider} computes in {attempt.precision}')
-    text = attempt.problem.lower()
-    if any(words in text for words in _NO_KERNELS):
+    # 'auto' goes on with the CPU: well enough for a PC.
+    bad = Level.ERROR if attempt.problem or machine.is_jetson else Level.WARNING
+    if any(words in problem.lower() for words in _NO_KERNELS):
         return finding(
-            Level.ERROR, f'this ONNX Runtime has no kernels for the GPU'
-            f'{f" (compute capability {capability})" if capability else ""}: {attempt.problem}',
+            bad, f'this ONNX Runtime has no kernels for the GPU'
+            f'{f" (compute capability {capability})" if capability else ""}: {problem}',
             f'it was built for other GPUs, whatever it says that it offers; install one built for '
             f'this one: {GUIDE}')
-    if 'cannot open shared object file' in text:
+    missing = _MISSING.search(problem)
+    if missing:
         return finding(
-            Level.ERROR, f'a library that it needs is missing: {attempt.problem}',
+            bad, f'{missing[1]}, which it needs, is missing: {problem}',
             f'install the CUDA, cuDNN or TensorRT that this ONNX Runtime was built with, or the '
-            f'ONNX Runtime for those that are there: {GUIDE}' if provider in ON_GPU else
-            'pip install -r requirements/run.txt')
-    return finding(Level.ERROR, attempt.problem, _remedy(machine, provider))
+            f'ONNX Runtime for those that are there: {GUIDE}')
+    return finding(bad, problem, _remedy(machine, provider))
+
+
+def check_engine(why: str | None, may_build: bool) -> Finding:
+    """
+    Tell whether the engine of TensorRT is built.
+
+    :param why: it would have to be; None: it is there.
+    :param may_build: the node's parameter allow_engine_build.
+    """
+    source = 'the engine cache'
+    if why is None:
+        return Finding('engine', Level.OK, 'it is built', source)
+    remedy = ('"frm engine build --params FILE", or with the options that were given here, on '
+              'this computer and as the user who runs the node')
+    if may_build:
+        return Finding('engine', Level.WARNING, f'the node would build it for minutes: {why}',
+                       source, remedy)
+    return Finding('engine', Level.ERROR, f'the node would refuse to build it: {why}', source,
+                   remedy)
+
+
+def check_dla(core: int, refusal: str) -> Finding:
+    """
+    Tell whether the DLA that is asked for can be had.
+
+    :param core: the node's parameter dla_core; negative: none is asked for.
+    :param refusal: why it cannot; empty: it can.
+    """
+    source = '/proc/device-tree'
+    if core < 0:
+        return Finding('DLA', Level.SKIPPED, 'not asked for', source)
+    if refusal:
+        return Finding('DLA', Level.ERROR, refusal, source, 'dla_core -1')
+    return Finding('DLA', Level.OK, f'core {core}', source)
 
 
 def check_inference(attempt: Attempt) -> Finding:
@@ -192,7 +227,7 @@ def check_inference(attempt: Attempt) -> Finding:
 def _remedy(machine: Machine, provider: str) -> str:
     if provider == 'openvino':
         return 'pip install -r requirements/openvino.txt'
-    if provider in ON_GPU:
+    if provider in (*ON_GPU, 'auto'):
         return (f'{GUIDE} names the ONNX Runtime for each JetPack' if machine.is_jetson else
                 'install onnxruntime-gpu, with a driver, CUDA and cuDNN that fit it, or take '
                 'provider cpu')

@@ -24,6 +24,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from frm_perception.runtime.bundle import Bundle
+from frm_perception.runtime.bundle import parse_resolution
 from frm_perception.runtime.doctor.attempt import try_bundle
 from frm_perception.runtime.doctor.attempt import try_provider
 from frm_perception.runtime.doctor.capacity import Space
@@ -35,12 +36,15 @@ from frm_perception.runtime.doctor.capacity import check_swap
 from frm_perception.runtime.doctor.clock import check_clock
 from frm_perception.runtime.doctor.clock import kernel_clock_state
 from frm_perception.runtime.doctor.engines import Runtime
+from frm_perception.runtime.doctor.engines import check_attempt
+from frm_perception.runtime.doctor.engines import check_dla
+from frm_perception.runtime.doctor.engines import check_engine
 from frm_perception.runtime.doctor.engines import check_gpu
 from frm_perception.runtime.doctor.engines import check_inference
 from frm_perception.runtime.doctor.engines import check_onnxruntime
-from frm_perception.runtime.doctor.engines import check_provider
 from frm_perception.runtime.doctor.engines import check_tensorrt
 from frm_perception.runtime.doctor.finding import Finding
+from frm_perception.runtime.doctor.finding import Level
 from frm_perception.runtime.doctor.jetson import check_jetpack
 from frm_perception.runtime.doctor.jetson import check_power_mode
 from frm_perception.runtime.doctor.machine import Machine
@@ -55,8 +59,12 @@ from frm_perception.runtime.doctor.software import check_ros
 from frm_perception.runtime.doctor.software import import_all
 from frm_perception.runtime.doctor.thermal import check_over_current
 from frm_perception.runtime.doctor.thermal import check_temperature
+from frm_perception.runtime.engine_cache import EngineCache
 from frm_perception.runtime.engine_cache import open_cache
 from frm_perception.runtime.engines import EngineError
+from frm_perception.runtime.engines import EngineOptions
+from frm_perception.runtime.engines import check_provider
+from frm_perception.runtime.engines import why_build
 from frm_perception.runtime.engines.onnx_profile import NAMES
 from frm_perception.runtime.engines.onnx_runtime import load_onnxruntime
 from frm_perception.runtime.nvidia import gpu_properties
@@ -78,6 +86,9 @@ class Asked:
     fit: str = 'letterbox'
     threads: int = 0
     engine_cache: str = ''
+    allow_engine_build: bool = True
+    dla_core: int = -1
+    max_gpu_memory_mib: int = 0
 
 
 def examine(asked: Asked, find: Callable[[], Bundle], tell: Tell) -> list[Finding]:
@@ -140,8 +151,8 @@ def _computing(machine: Machine, asked: Asked, find: Callable[[], Bundle], cache
     capability = (gpu or {}).get('compute capability', '')
     if asked.provider != 'torch':  # which runs no model that it does not know by name
         tell(f'trying provider {asked.provider} with a tiny model; TensorRT takes its time')
-        findings.append(check_provider(machine, asked.provider, try_provider(asked.provider),
-                                       capability))
+        findings.append(check_attempt(machine, asked.provider, try_provider(asked.provider),
+                                      capability))
     findings.append(model)
     # TensorRT compiles a real model for minutes: that is what "frm engine build" is for.
     if bundle is not None and asked.provider != 'tensorrt':
@@ -149,7 +160,33 @@ def _computing(machine: Machine, asked: Asked, find: Callable[[], Bundle], cache
         findings.append(check_inference(try_bundle(bundle.folder, {
             'resolution': asked.resolution, 'precision': asked.precision,
             'provider': asked.provider, 'threads': asked.threads, 'fit': asked.fit})))
-    return [*findings, check_engine_cache(cache, asked.provider)]
+    kept = check_engine_cache(cache, asked.provider)
+    findings.append(kept)
+    if bundle is not None and asked.provider == 'tensorrt' and 'tensorrt' in runtime.offered:
+        findings.append(_engine(bundle, asked, kept, cache))
+    return [*findings, _dla(asked)]
+
+
+def _engine(bundle: Bundle, asked: Asked, kept: Finding, cache: Path | None) -> Finding:
+    """Look for the engine where nothing has to be made or changed to look."""
+    if cache is None or kept.level is not Level.OK or not cache.exists():
+        return check_engine(f'none is in {kept.source}: {kept.found}', asked.allow_engine_build)
+    try:
+        why = why_build(bundle.verified_model(asked.precision), EngineOptions(
+            asked.provider, asked.precision, size=parse_resolution(asked.resolution, bundle),
+            cache=EngineCache(cache, lambda line: None), dla_core=asked.dla_core,
+            max_gpu_memory_mib=asked.max_gpu_memory_mib))
+    except ValueError as error:
+        why = str(error)
+    return check_engine(why, asked.allow_engine_build)
+
+
+def _dla(asked: Asked) -> Finding:
+    try:
+        check_provider(asked.provider, asked.precision, asked.dla_core)
+    except ValueError as error:
+        return check_dla(asked.dla_core, str(error))
+    return check_dla(asked.dla_core, '')
 
 
 def _runtime() -> Runtime:

@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,13 +76,19 @@ def check_engine_cache(folder: Path | None, provider: str) -> Finding:
     if folder is None:
         return finding(bad, 'there is none', remedy)
     if os.path.lexists(folder):
-        problem = folder_problem(folder)
+        try:
+            problem = folder_problem(folder)
+        except OSError as error:
+            problem = f'it cannot be read: {error.strerror}'
+        if problem is None and not os.access(folder, os.W_OK | os.X_OK):
+            problem = 'it cannot be written to'
         if problem is not None:
             return finding(bad, problem, remedy)
+        if stat.S_IMODE(folder.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
+            return finding(Level.WARNING, 'it is open to other users, and the node will close it',
+                           f'"chmod 700 {folder}"; what others could change is built again')
         built = len(list(folder.glob('*/manifest.json')))
-        if not os.access(folder, os.W_OK | os.X_OK):
-            return finding(bad, 'it cannot be written to', remedy)
-        return finding(Level.OK, f'it holds {built} engines')
+        return finding(Level.OK, f'engines in it: {built}')
     parent = next(place for place in folder.parents if place.exists())
     if not os.access(parent, os.W_OK | os.X_OK):
         return finding(bad, f'it is not there, and nothing can be made in {parent}', remedy)

@@ -62,6 +62,9 @@ _AUTOMATIC = ('cuda', 'cpu')
 # What a provider cannot run goes to the next one.
 _CHAINS = {'cpu': ('cpu',), 'cuda': ('cuda', 'cpu'), 'tensorrt': ('tensorrt', 'cuda', 'cpu')}
 
+_WITH_GPU = ('onnxruntime-gpu has it ("pip install onnxruntime-gpu"; on a Jetson the wheel that '
+             'docs/jetson.md names)')
+
 _SPINNING_US = '200'
 
 # ONNX Runtime's number for it; the next below is errors.
@@ -180,7 +183,7 @@ class OnnxEngine:
             problem = (f'{beginning}, but this ONNX Runtime ({self._ort.__version__}) offers '
                        f'{", ".join(self._offered())}')
             if wanted in ('cuda', 'tensorrt'):
-                problem += '; onnxruntime-gpu has it (pip install onnxruntime-gpu)'
+                problem += f'; {_WITH_GPU}'
         elif wanted == 'cpu':
             self._start(model, 'cpu', graph=False)
             return None
@@ -339,7 +342,7 @@ def load_onnxruntime() -> Any:
     except ImportError as error:
         raise EngineError(
             f'ONNX Runtime cannot be imported ({error}). It has no rosdep key: install it with '
-            f'"pip install onnxruntime", or "pip install onnxruntime-gpu" for an NVIDIA GPU.'
+            f'"pip install onnxruntime". For an NVIDIA GPU {_WITH_GPU}.'
         ) from error
     return onnxruntime
 

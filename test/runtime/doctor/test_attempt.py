@@ -79,8 +79,10 @@ def test_a_library_that_ends_the_process_is_survived(wheel: Path) -> None:
 
 
 def test_what_libraries_print_is_told(wheel: Path) -> None:
-    said = 'Failed to load library libonnxruntime_providers_cuda.so'
-    wheel.write_text(WHEEL.format(what=f'os.write(2, b"\\n{said}\\n"); os._exit(3)'))
+    said = ('Failed to load library libonnxruntime_providers_cuda.so with error: libcublas.so.12: '
+            'cannot open shared object file')
+    line = f'\x1b[1;31m[E:onnxruntime:Default, a.cc:1 Get] [ONNXRuntimeError] : 1 : FAIL : {said}'
+    wheel.write_text(WHEEL.format(what=f'os.write(2, {line.encode()!r}); os._exit(3)'))
     assert try_provider('cuda').problem == f'the process ended with status 3. {said}'
 
 

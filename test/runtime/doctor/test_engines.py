@@ -22,10 +22,12 @@ from machines import laid_out
 
 from frm_perception.runtime.doctor.attempt import Attempt
 from frm_perception.runtime.doctor.engines import Runtime
+from frm_perception.runtime.doctor.engines import check_attempt
+from frm_perception.runtime.doctor.engines import check_dla
+from frm_perception.runtime.doctor.engines import check_engine
 from frm_perception.runtime.doctor.engines import check_gpu
 from frm_perception.runtime.doctor.engines import check_inference
 from frm_perception.runtime.doctor.engines import check_onnxruntime
-from frm_perception.runtime.doctor.engines import check_provider
 from frm_perception.runtime.doctor.engines import check_tensorrt
 from frm_perception.runtime.doctor.engines import tensorrt_release
 from frm_perception.runtime.doctor.finding import Level
@@ -104,7 +106,7 @@ def test_a_wheel_without_kernels_for_the_gpu_is_called_that(tmp_path: Path) -> N
     attempt = Attempt('cpu', 'fp32', 'provider cuda was asked for, but it could not start: CUDA '
                       'error cudaErrorNoKernelImageForDevice:no kernel image is available for '
                       'execution on the device. The CPU does the work')
-    finding = check_provider(laid_out(tmp_path, ORIN_NANO), 'cuda', attempt, '8.7')
+    finding = check_attempt(laid_out(tmp_path, ORIN_NANO), 'cuda', attempt, '8.7')
     assert finding.level is Level.ERROR
     assert 'no kernels for the GPU (compute capability 8.7)' in finding.found
     assert 'docs/jetson.md' in finding.remedy
@@ -114,25 +116,44 @@ def test_a_missing_library_is_called_that(tmp_path: Path) -> None:
     attempt = Attempt('cpu', 'fp32', 'the CPU does the work. Failed to load library '
                       'libonnxruntime_providers_cuda.so with error: libcudnn.so.9: cannot open '
                       'shared object file: No such file or directory')
-    finding = check_provider(laid_out(tmp_path, ORIN_NANO), 'cuda', attempt, '8.7')
-    assert finding.level is Level.ERROR and 'a library that it needs is missing' in finding.found
+    finding = check_attempt(laid_out(tmp_path, ORIN_NANO), 'cuda', attempt, '8.7')
+    assert finding.level is Level.ERROR
+    assert finding.found.startswith('libcudnn.so.9, which it needs, is missing: ')
 
 
 def test_what_else_went_wrong_is_said_as_it_is(tmp_path: Path) -> None:
     attempt = Attempt('', '', 'the process was ended by SIGSEGV')
-    finding = check_provider(laid_out(tmp_path, DESKTOP), 'cuda', attempt, '')
+    finding = check_attempt(laid_out(tmp_path, DESKTOP), 'cuda', attempt, '')
     assert finding.level is Level.ERROR and 'SIGSEGV' in finding.found and finding.remedy
 
 
-def test_what_auto_would_have_taken_and_could_not_is_worth_a_warning(tmp_path: Path) -> None:
+@pytest.mark.parametrize(('files', 'level'), [(DESKTOP, Level.WARNING), (ORIN_NANO, Level.ERROR)])
+def test_what_auto_would_have_taken_and_could_not_is_bad_where_a_gpu_must_be(
+        tmp_path: Path, files: dict[str, str], level: Level) -> None:
     attempt = Attempt('cpu', 'fp32', '', 'provider auto chose cuda, but it could not start')
-    assert check_provider(laid_out(tmp_path, DESKTOP), 'auto', attempt,
-                          '').level is Level.WARNING
+    finding = check_attempt(laid_out(tmp_path, files), 'auto', attempt, '')
+    assert finding.level is level and finding.remedy
+
+
+@pytest.mark.parametrize(('why', 'may_build', 'level'), [
+    (None, False, Level.OK), ('it is not there', True, Level.WARNING),
+    ('it is not there', False, Level.ERROR)])
+def test_an_engine_that_is_not_built_is_as_bad_as_the_node_takes_it(
+        why: str | None, may_build: bool, level: Level) -> None:
+    finding = check_engine(why, may_build)
+    assert finding.level is level
+    assert ('frm engine build' in finding.remedy) == (level is not Level.OK)
+
+
+@pytest.mark.parametrize(('core', 'refusal', 'level'), [
+    (-1, '', Level.SKIPPED), (0, '', Level.OK), (0, 'this computer has none', Level.ERROR)])
+def test_a_dla_that_is_asked_for_has_to_be_there(core: int, refusal: str, level: Level) -> None:
+    assert check_dla(core, refusal).level is level
 
 
 def test_what_computes_as_asked_is_well(tmp_path: Path) -> None:
     attempt = Attempt('cuda', 'fp32', '')
-    finding = check_provider(laid_out(tmp_path, ORIN_NANO), 'cuda', attempt, '8.7')
+    finding = check_attempt(laid_out(tmp_path, ORIN_NANO), 'cuda', attempt, '8.7')
     assert finding.level is Level.OK and finding.found == 'cuda computes in fp32'
     assert check_inference(attempt).level is Level.OK
     assert check_inference(Attempt('cpu', 'fp32', 'not as asked')).level is Level.ERROR

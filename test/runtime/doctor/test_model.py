@@ -55,7 +55,14 @@ def _built(folder: Path) -> Path:
 
 def test_a_cache_that_is_there_tells_how_much_it_holds(tmp_path: Path) -> None:
     finding = check_engine_cache(_built(tmp_path / 'engines'), 'tensorrt')
-    assert finding.level is Level.OK and finding.found == 'it holds 1 engines'
+    assert finding.level is Level.OK and finding.found == 'engines in it: 1'
+
+
+def test_one_that_is_open_to_others_is_worth_a_warning_and_stays_as_it_is(tmp_path: Path) -> None:
+    folder = _built(tmp_path / 'engines')
+    folder.chmod(0o755)
+    assert check_engine_cache(folder, 'tensorrt').level is Level.WARNING
+    assert folder.stat().st_mode & 0o777 == 0o755
 
 
 def test_one_that_can_be_made_is_not_made(tmp_path: Path) -> None:
