@@ -99,15 +99,15 @@ def table(findings: Sequence[Finding], columns: int) -> str:
     levels = max(len(finding.level.value) for finding in findings)
     lines = []
     for finding in findings:
-        told = [finding.found]
-        if finding.remedy:
-            told += [f'-> {finding.remedy}', f'   (read from {finding.source})']
         head = f'{finding.check:{checks}}  {finding.level.value:{levels}}  '
-        for text in told:
+        rest = ' ' * len(head)
+        told = [(head, rest, f'{finding.found} [{finding.source}]')]
+        if finding.remedy:
+            told.append((f'{rest}-> ', f'{rest}   ', finding.remedy))
+        for first, further, text in told:
             lines += textwrap.wrap(
-                text, width, initial_indent=head, break_long_words=False, break_on_hyphens=False,
-                subsequent_indent=' ' * (checks + levels + 4))
-            head = ' ' * len(head)
+                text, width, initial_indent=first, subsequent_indent=further,
+                break_long_words=False, break_on_hyphens=False)
     counts = ', '.join(f'{sum(finding.level.value == level for finding in findings)} {level}'
                        for level in ('error', 'warning', 'ok', 'skipped'))
     verdict = ('something keeps the node from running well' if any(

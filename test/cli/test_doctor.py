@@ -107,6 +107,6 @@ def test_the_table_fits_the_terminal_and_says_all() -> None:
                 Finding('shared memory', Level.ERROR, 'too small ' * 20, '/dev/shm', 'enlarge it')]
     text = table(findings, 80)
     assert all(len(line) <= 80 for line in text.splitlines())
-    assert '-> enlarge it' in text and 'read from /dev/shm' in text
+    assert '-> enlarge it' in text and '4 MiB [/proc/meminfo]' in text
     assert text.endswith('something keeps the node from running well: '
                          '1 error, 0 warning, 1 ok, 0 skipped')
