@@ -33,16 +33,16 @@ def thread_count(asked: int) -> int:
     if asked not in range(MAX_THREADS + 1):
         raise ValueError(f'threads is {asked}; 0 leaves other programs room, otherwise it is a '
                          f'number of threads, at most {MAX_THREADS}')
-    cores = _cores(_TOPOLOGY)
+    cores = core_count()
     return asked or (cores if cores <= 2 else cores * 3 // 4)
 
 
-def _cores(topology: Path) -> int:
+def core_count() -> int:
     """Return how many cores this process may run on; two threads of one core count once."""
     siblings = set()
     for cpu in os.sched_getaffinity(0):
         try:
-            listed = (topology / f'cpu{cpu}/topology/thread_siblings_list').read_text()
+            listed = (_TOPOLOGY / f'cpu{cpu}/topology/thread_siblings_list').read_text()
         except OSError:  # a system without that folder
             listed = str(cpu)
         siblings.add(listed.strip())

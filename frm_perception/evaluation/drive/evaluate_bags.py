@@ -29,7 +29,6 @@ from typing import Protocol
 from tqdm import tqdm
 
 from frm_perception.evaluation.comparison import Comparison
-from frm_perception.evaluation.drive.ahead import ahead
 from frm_perception.evaluation.drive.ahead import one_opencv_thread
 from frm_perception.evaluation.drive.drive_camera import Choice
 from frm_perception.evaluation.drive.drive_camera import DriveCamera
@@ -46,8 +45,6 @@ from frm_perception.labels import LabelSpace
 from frm_perception.media.bag_reader import Recording
 from frm_perception.media.files import MediaError
 from frm_perception.media.segment_files import output_names
-
-_DECODED_AHEAD = 3
 
 
 @dataclass(frozen=True)
@@ -205,9 +202,7 @@ class ScoringInTurn:
                 None if camera.truth is None else camera.truth.comparison,
                 self._second_comparison)
             for camera in bag.cameras}
-        # One thread decodes, one runs the networks, and this one does what comes after them.
-        frames = ahead(reader.frames(), _DECODED_AHEAD)
-        with one_opencv_thread(), closing(self.labeller.label(frames)) as results:
+        with one_opencv_thread(), closing(self.labeller.label(reader.frames())) as results:
             for frame, found in results:
                 record = scorers[frame.camera].score(frame.frame, found)
                 if frame.recorded is None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict
 from typing import Any
@@ -31,8 +32,14 @@ from frm_perception.labels import LabelSpace
 from frm_perception.runtime.segmenter import Inferred
 from frm_perception.runtime.segmenter import Request
 from frm_perception.runtime.segmenter import Segmenter
+from frm_perception.runtime.threads import core_count
 
+_DECODED_AHEAD = 3
 _INFERRED_AHEAD = 2
+
+_ON_CPU = ('cpu', 'openvino')
+
+_InferredFrames = Generator[tuple[FrameImage, list[Inferred]], None, None]
 
 
 class Labeller(Protocol):
@@ -80,6 +87,9 @@ class ModelLabeller:
 
     def __init__(self, segmenter: Segmenter, second: Segmenter | None = None) -> None:
         self._segmenters = [segmenter] if second is None else [segmenter, second]
+        self._fill_cores = all(model.info.provider in _ON_CPU
+                               and model.info.threads >= core_count()
+                               for model in self._segmenters)
 
     @property
     def label_space(self) -> LabelSpace:
@@ -104,13 +114,14 @@ class ModelLabeller:
     def label(self, frames: Generator[FrameImage, None, None]
               ) -> Generator[tuple[FrameImage, FrameLabels], None, None]:
         """
-        Yield all frames in their order with their labels; a thread runs the networks.
+        Yield all frames in their order with their labels, and read them in a thread.
 
         :raises EngineError: a network failed.
         """
-        with closing(ahead(self._infer(frames), _INFERRED_AHEAD)) as results:
-            for frame, inferred in results:
-                yield frame, self._finish(frame, inferred)
+        inferred = self._in_turn(frames) if self._fill_cores else self._at_once(frames)
+        with closing(inferred):
+            for frame, results in inferred:
+                yield frame, self._finish(frame, results)
 
     def show(self, camera: str, index: int, image: DecodedImage) -> FrameLabels:
         """
@@ -122,14 +133,36 @@ class ModelLabeller:
             image.pixels, image.encoding, reduction=image.reduction)
         return FrameLabels(found.labels, found.drivable, found.timings)
 
-    def _infer(self, frames: Generator[FrameImage, None, None]
-               ) -> Generator[tuple[FrameImage, list[Inferred]], None, None]:
+    def _at_once(self, frames: Generator[FrameImage, None, None]) -> _InferredFrames:
+        """Read, infer, and let the caller go on with the results, all at the same time."""
+        return ahead(self._each(ahead(frames, _DECODED_AHEAD)), _INFERRED_AHEAD)
+
+    def _in_turn(self, frames: Generator[FrameImage, None, None]) -> _InferredFrames:
+        """
+        Infer, then read the next frame while the caller goes on with the results.
+
+        The threads of a network wait for one another at every operator. Where one of them has
+        lost its core to other work, the others wait as well, and that work costs them all.
+        """
+        with ThreadPoolExecutor(1) as reading:
+            try:
+                following = reading.submit(next, frames, None)
+                while (frame := following.result()) is not None:
+                    inferred = self._infer(frame)
+                    following = reading.submit(next, frames, None)
+                    yield frame, inferred
+            finally:
+                reading.submit(frames.close).result()
+
+    def _each(self, frames: Generator[FrameImage, None, None]) -> _InferredFrames:
         with closing(frames):
             for frame in frames:
-                yield frame, [
-                    segmenter.infer([Request(image.pixels, image.encoding,
-                                             reduction=image.reduction)])[0]
-                    for segmenter, image in zip(self._segmenters, frame.images, strict=True)]
+                yield frame, self._infer(frame)
+
+    def _infer(self, frame: FrameImage) -> list[Inferred]:
+        return [segmenter.infer([Request(image.pixels, image.encoding,
+                                         reduction=image.reduction)])[0]
+                for segmenter, image in zip(self._segmenters, frame.images, strict=True)]
 
     def _finish(self, frame: FrameImage, inferred: Sequence[Inferred]) -> FrameLabels:
         first = self._segmenters[0]

@@ -52,8 +52,8 @@ def small_grey(image: NDArray[np.uint8], encoding: str) -> NDArray[np.uint8]:
     scale = FLOW_SIDE / max(height, width)
     size = max(round(width * scale), 1), max(round(height * scale), 1)
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    small = cv2.resize(image, size, interpolation=how)
-    return np.asarray(cv2.cvtColor(small, _GREY[encoding]), np.uint8)
+    grey = cv2.cvtColor(image, _GREY[encoding])
+    return np.asarray(cv2.resize(grey, size, interpolation=how), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,8 @@ class Stability:
         x = np.arange(columns, dtype=np.float32) + back[..., 0]
         y = np.arange(rows, dtype=np.float32)[:, None] + back[..., 1]
         returned = np.asarray(cv2.remap(forth, x, y, cv2.INTER_LINEAR))
-        believed = np.hypot(*np.moveaxis(back + returned, -1, 0)) <= ROUND_TRIP
+        slip = back + returned
+        believed = cv2.magnitude(slip[..., 0], slip[..., 1]) <= ROUND_TRIP
         warped = cv2.remap(before.labels, x, y, cv2.INTER_NEAREST,
                            borderMode=cv2.BORDER_CONSTANT, borderValue=(IGNORE,))
         return np.where(believed, np.asarray(warped, np.uint8), np.uint8(IGNORE))
