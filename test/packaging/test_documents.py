@@ -39,7 +39,7 @@ def test_links_to_files_lead_to_files(document: Path) -> None:
 
 @pytest.mark.parametrize('document', [
     'CONTRIBUTING.md', 'SECURITY.md', 'QUALITY_DECLARATION.md', 'docs/features.md',
-    'docs/metrics.md', 'docs/nav2.md'])
+    'docs/doctor.md', 'docs/metrics.md', 'docs/nav2.md'])
 def test_the_readme_leads_to_the_document(document: str) -> None:
     assert f']({document})' in text_of('README.md')
 

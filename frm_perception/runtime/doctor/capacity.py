@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from frm_perception.runtime.doctor.finding import Finding
@@ -168,16 +169,15 @@ def check_disk(space: Space | None, folder: str) -> Finding:
 
 def _cpu_limit(machine: Machine) -> float:
     """Return how many cores the group of this process may keep busy; infinite without limit."""
-    words = (machine.text(_CPU_LIMIT) or '').split()
-    if len(words) != 2 or not all(word.isdigit() for word in words):
-        return float('inf')
-    return int(words[0]) / int(words[1])
+    # Microseconds in each period, and the period; or max, and the period.
+    match = re.fullmatch(r'([0-9]+) ([1-9][0-9]*)', machine.text(_CPU_LIMIT) or '')
+    return int(match[1]) / int(match[2]) if match else float('inf')
 
 
 def _meminfo(machine: Machine, name: str) -> int | None:
     """Return a line of /proc/meminfo, in bytes."""
     for line in (machine.text(_MEMINFO) or '').splitlines():
-        words = line.split()
-        if len(words) >= 2 and words[0] == f'{name}:' and words[1].isdigit():
-            return int(words[1]) << 10
+        match = re.match(rf'{name}:\s+([0-9]{{1,18}}) kB', line)
+        if match:
+            return int(match[1]) << 10
     return None

@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from frm_perception.runtime.doctor.attempt import Attempt
+from frm_perception.runtime.doctor.finding import REINSTALL
 from frm_perception.runtime.doctor.finding import Finding
 from frm_perception.runtime.doctor.finding import Level
 from frm_perception.runtime.doctor.jetson import GUIDE
@@ -90,7 +91,7 @@ def check_onnxruntime(machine: Machine, runtime: Runtime, provider: str, has_gpu
                 'provider cpu')
     if runtime.problem:
         return finding(Level.ERROR, runtime.problem,
-                       with_gpu if machine.is_jetson else 'pip install -r requirements/run.txt')
+                       with_gpu if machine.is_jetson else REINSTALL)
     packages = ', '.join(f'{name} {version}' for name, version in runtime.distributions.items())
     found = f'{packages or runtime.version}, which offers {", ".join(runtime.offered)}'
     if not any(name in ON_GPU for name in runtime.offered):
@@ -231,4 +232,4 @@ def _remedy(machine: Machine, provider: str) -> str:
         return (f'{GUIDE} names the ONNX Runtime for each JetPack' if machine.is_jetson else
                 'install onnxruntime-gpu, with a driver, CUDA and cuDNN that fit it, or take '
                 'provider cpu')
-    return 'pip install -r requirements/run.txt'
+    return REINSTALL

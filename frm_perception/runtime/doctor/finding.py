@@ -19,6 +19,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+REINSTALL = ('install the package again: install.sh of its bundle, or "pip install -r '
+             'requirements/run.txt" in a checkout')
+
 
 class Level(Enum):
     """How bad a finding is, from nothing to see to the worst; the values stand in the JSON."""

@@ -19,6 +19,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
+from frm_perception.runtime.doctor.finding import REINSTALL
 from frm_perception.runtime.doctor.finding import Finding
 from frm_perception.runtime.doctor.finding import Level
 from frm_perception.runtime.doctor.machine import Machine
@@ -100,7 +101,7 @@ def check_packages(imports: Mapping[str, tuple[bool, str]]) -> Finding:
     bad = {name: imports[name][1] for name in others if not imports[name][0]}
     told = '; '.join(f'{name}: {text}' for name, text in bad.items())
     if set(bad) - {_OPTIONAL}:
-        return finding(Level.ERROR, told, 'pip install -r requirements/run.txt')
+        return finding(Level.ERROR, told, REINSTALL)
     if bad:
         return finding(Level.WARNING, f'{told}: images with Bayer patterns or YUV are refused',
                        '"sudo apt install ros-$ROS_DISTRO-cv-bridge"')
@@ -113,11 +114,10 @@ def check_numpy(machine: Machine, imports: Mapping[str, tuple[bool, str]]) -> Fi
     distribution = machine.environment.get('ROS_DISTRO', '')
     if not good:
         return Finding('numpy', Level.ERROR, version, 'import numpy',
-                       'pip install -r requirements/run.txt')
+                       REINSTALL)
     if distribution in _BUILT_FOR_NUMPY_1 and not version.startswith('1.'):
         return Finding(
             'numpy', Level.ERROR, f'{version}, and {distribution} (cv_bridge among others) is '
             f'compiled for numpy 1', 'import numpy, ROS_DISTRO',
-            'pip install -r requirements/run.txt, which has the last numpy 1; some wheels with '
-            'GPU pull numpy 2 in')
+            f'{REINSTALL}, which has the last numpy 1; some wheels with GPU pull numpy 2 in')
     return Finding('numpy', Level.OK, version, 'import numpy')

@@ -93,14 +93,15 @@ def check_temperature(machine: Machine) -> Finding:
         return finding(Level.SKIPPED, 'the kernel tells no temperature')
     remedy = ('see to fan, heat sink and air; "sudo nvpmodel -m ID" with less power is steadier '
               'than one that throttles' if machine.is_jetson else 'see to fan, heat sink and air')
-    hot = [zone for zone in known
-           if zone.throttling or zone.limit_c is not None and zone.celsius >= zone.limit_c]
+    # On many a PC a passive trip point is advice to a program, and means nothing by itself.
+    hot = [zone for zone in known if zone.throttling or (
+        machine.is_jetson and zone.limit_c is not None and zone.celsius >= zone.limit_c)]
     if hot:
         return finding(Level.ERROR, f'throttled by heat: {_listed(hot)}', remedy)
     warm = [zone for zone in known
             if zone.limit_c is not None and zone.celsius >= zone.limit_c - _MARGIN_C]
     if warm:
-        return finding(Level.WARNING, f'about to be throttled: {_listed(warm)}', remedy)
+        return finding(Level.WARNING, f'throttled soon: {_listed(warm)}', remedy)
     return finding(Level.OK, _listed([max(known, key=lambda zone: zone.celsius)]))
 
 

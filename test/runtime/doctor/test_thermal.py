@@ -47,6 +47,14 @@ def test_the_lowest_point_that_slows_down_counts(tmp_path: Path, milli: str, lev
     assert (level is Level.OK) or 'cpu-thermal' in finding.found and '99.0 C' in finding.found
 
 
+def test_on_a_pc_a_trip_point_is_advice_until_something_slows_down(tmp_path: Path) -> None:
+    zone = {path: content for path, content in ORIN_NANO.items() if path.startswith(ZONE)}
+    warm = laid_out(tmp_path / 'warm', zone, {f'{ZONE}/temp': '101000'})
+    slow = laid_out(tmp_path / 'slow', zone, {f'{ZONE}/cdev0/cur_state': '1'})
+    assert check_temperature(warm).level is Level.WARNING
+    assert check_temperature(slow).level is Level.ERROR
+
+
 def test_a_device_that_slows_down_to_cool_is_throttling_whatever_the_temperature(
         tmp_path: Path) -> None:
     finding = check_temperature(laid_out(tmp_path, ORIN_NANO, {f'{ZONE}/cdev0/cur_state': '3'}))
