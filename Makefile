@@ -24,7 +24,7 @@ help:
 	@echo 'make soak       four cameras for 20 minutes: memory and latency stay flat [MINUTES=n]'
 	@echo 'make load       latency and rate of the node beside a plain one; these four write to out/benchmarks/'
 	@echo 'make lint       check style (ruff) and types (mypy)'
-	@echo 'make tables     write the tables of README.md and docs/metrics.md anew from the code'
+	@echo 'make tables     write the tables of the documents anew, from the code and from reports of devices'
 	@echo 'make vehicle-bundle ARCH=aarch64 PYTHON=3.10'
 	@echo '                one tarball for a vehicle without internet, in out/vehicle/: docs/vehicle.md'
 	@echo '                [ARCH=x86_64] [PYTHON=3.11 | 3.12] [WHEELS="file ..."] [MODIFIED=1]'

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 """
-Write the tables of the documents anew from what the code declares.
+Write the tables of the documents anew from what the code declares, and devices have reported.
 
 ``python -m scripts.write_tables [FOLDER]``; without a folder the documents are the package's.
 A table stands between a line `<!-- table: NAME -->` and a line `<!-- end of table -->`.
@@ -28,12 +28,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from frm_perception.evaluation.device.report import devices_table
 from frm_perception.ros.metrics import metrics_tables
 from frm_perception.ros.parameter_table import parameters_table
 from frm_perception.ros.topic_table import topics_table
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = ('README.md', 'docs/metrics.md')
+DOCUMENTS = ('README.md', 'docs/devices.md', 'docs/metrics.md')
+REPORTS = ROOT / 'docs' / 'devices'
 _MARKED = re.compile(r'(<!-- table: (\w+) -->\n).*?(\n<!-- end of table -->)', re.DOTALL)
 
 
@@ -63,7 +65,7 @@ def arguments_table() -> str:
 def tables() -> dict[str, str]:
     """Return every table that can be written here, by its name."""
     found = {'topics': topics_table(), 'parameters': parameters_table(),
-             'metrics': metrics_tables()}
+             'metrics': metrics_tables(), 'devices': devices_table(REPORTS)}
     try:
         found['arguments'] = arguments_table()
     except ImportError as error:

@@ -17,12 +17,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from frm_perception.cli import benchmark_bag
 from frm_perception.cli import benchmark_frame
 from frm_perception.cli import benchmark_memory
+from frm_perception.cli import device_report
 from frm_perception.cli.arguments import count
 from frm_perception.cli.arguments import image_size
 from frm_perception.cli.arguments import positive
@@ -32,7 +35,11 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     """Add the command and its options."""
     parser = subparsers.add_parser(
         'benchmark', help='measure the networks, their parts, or how images travel')
-    kinds = parser.add_subparsers(dest='kind', metavar='KIND', required=True)
+    parser.add_argument(device_report.OPTION, nargs=argparse.REMAINDER, action=_DeviceReport,
+                        help='what this computer makes of the shipped models, as a file and as '
+                             f'rows of docs/devices.md; {device_report.OPTION} --help says more')
+    parser.set_defaults(run=partial(_no_kind, parser))
+    kinds = parser.add_subparsers(dest='kind', metavar='KIND')
     transport = kinds.add_parser(
         'transport', help='delivery rate and latency with and without the shared memory profile',
         description='Sends images from one process to another, with Fast DDS as it comes and '
@@ -78,6 +85,20 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
     ablation.add_argument('--json', type=Path, metavar='FILE',
                           help='also write the results here, anew after every run')
     ablation.set_defaults(run=run_ablation)
+
+
+class _DeviceReport(argparse.Action):
+    """What follows belongs to the report, and to none of the kinds."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace,
+                 values: str | Sequence[Any] | None, option_string: str | None = None) -> None:
+        """See :class:`argparse.Action`."""
+        own = device_report.device_parser().parse_args(list(values or ()))
+        vars(namespace).update(vars(own))
+
+
+def _no_kind(parser: argparse.ArgumentParser, _: argparse.Namespace) -> int:
+    parser.error(f'say which KIND, or {device_report.OPTION}')
 
 
 def run_networks(args: argparse.Namespace) -> int:

@@ -36,10 +36,12 @@ def meanwhile(period_s: float, call: Callable[[float], None]) -> Iterator[None]:
         while not ended.wait(period_s):
             call(monotonic() - started)
 
-    thread = threading.Thread(target=run, name='meanwhile')
-    thread.start()
+    # Ctrl-C may come while the thread starts: it then ends by itself, and nobody waits for it.
+    thread = threading.Thread(target=run, name='meanwhile', daemon=True)
     try:
+        thread.start()
         yield
     finally:
         ended.set()
-        thread.join()
+        if thread.is_alive():
+            thread.join()

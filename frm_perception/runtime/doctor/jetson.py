@@ -117,6 +117,12 @@ def check_jetpack(machine: Machine) -> Finding:
     return finding(Level.OK, found, source)
 
 
+def power_mode(machine: Machine) -> str | None:
+    """Return the name of the power mode that holds; None: there is none, or it is not known."""
+    modes, now = _power_modes(machine)
+    return None if now is None else modes.get(now)
+
+
 def check_power_mode(machine: Machine) -> Finding:
     """Tell whether a Jetson may draw as much power as it can."""
     def finding(level: Level, found: str, source: str, remedy: str = '') -> Finding:
@@ -124,15 +130,10 @@ def check_power_mode(machine: Machine) -> Finding:
 
     if not machine.is_jetson:
         return finding(Level.SKIPPED, _NO_JETSON, _SOURCE)
-    modes = {int(number): name for number, name in re.findall(
-        r'^\s*<\s*POWER_MODEL\s+ID=(\d+)\s+NAME=(\S+)\s*>', machine.text(_MODES) or '',
-        re.MULTILINE)}
-    # pmode:0002
-    match = re.search(r'pmode:(\d+)', machine.text(_MODE) or '')
-    if not modes or match is None:
+    modes, now = _power_modes(machine)
+    if not modes or now is None:
         return finding(Level.WARNING, 'the power mode is not known', _MODE if modes else _MODES,
                        'ask with "sudo nvpmodel -q"; in a container, on the host')
-    now = int(match[1])
     most = max(modes, key=lambda number: _power(modes[number]))
     name = modes.get(now, 'unknown')
     if _power(name) < _power(modes[most]):
@@ -142,6 +143,16 @@ def check_power_mode(machine: Machine) -> Finding:
             f'"sudo nvpmodel -m {most}" takes {modes[most]}, where power supply and cooling '
             f'suffice for it; measure again afterwards, for a Jetson that gets too hot is slower')
     return finding(Level.OK, f'mode {now} ({name}), which has the most power', _MODE)
+
+
+def _power_modes(machine: Machine) -> tuple[dict[int, str], int | None]:
+    """Return the names of the power modes by number, and the number of the one that holds."""
+    modes = {int(number): name for number, name in re.findall(
+        r'^\s*<\s*POWER_MODEL\s+ID=(\d+)\s+NAME=(\S+)\s*>', machine.text(_MODES) or '',
+        re.MULTILINE)}
+    # pmode:0002
+    match = re.search(r'pmode:(\d+)', machine.text(_MODE) or '')
+    return modes, None if match is None else int(match[1])
 
 
 def _power(name: str) -> float:
