@@ -53,6 +53,8 @@ LEAST_AGREEMENT = 0.98
 _PACKAGES = ('frm_perception', 'onnxruntime', 'onnxruntime-gpu', 'openvino', 'torch', 'numpy',
              'opencv-python-headless', 'numba')
 _IMAGES = 10
+_BUSY = 0.25
+"""Load for each core above which something else than this is at work."""
 
 Tell = Callable[[str], None]
 
@@ -91,6 +93,10 @@ def measure(plan: Plan, tell: Tell) -> dict[str, Any]:
         'device': device_facts(machine), **provenance(_PACKAGES),
         'camera': list(plan.camera), 'images': _IMAGES, 'interrupted': False, 'variants': [],
         'failures': [], 'sustained': None}
+    load, cores = results['machine']['load'], results['machine']['cores']
+    if load > cores * _BUSY:
+        tell(f'warning: the load is {load:.1f} on {cores} cores; what else runs makes the figures '
+             f'too slow')
     with tempfile.TemporaryDirectory(prefix='frm_perception-') as folder, \
             watching(machine) as watch:
         try:

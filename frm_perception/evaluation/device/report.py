@@ -126,7 +126,8 @@ def devices_table(folder: Path) -> str:
     reports = {file: read_report(file) for file in sorted(folder.glob('*.json'))}
     found = [list(_HEADINGS)]
     for file, results in reports.items():
-        found += rows(results, f'[{results["date"]}]({folder.name}/{file.name})')[1:]
+        link = f'[{_cell(results["date"])}]({folder.name}/{file.name})'
+        found += rows(results, f'{link}, load {results["machine"]["load"]:.1f}')[1:]
     there = ' '.join(str(results['device']['name']) for results in reports.values())
     found += [[f'Jetson {name}', *['-'] * (len(_HEADINGS) - 2), 'awaited']
               for name in AWAITED if name not in there]

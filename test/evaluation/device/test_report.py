@@ -98,7 +98,7 @@ def test_a_device_is_awaited_until_its_report_is_there(tmp_path: Path) -> None:
     shown = devices_table(folder)
     assert '| Jetson Orin Nano ' not in shown
     assert shown.count('awaited') == 3
-    assert '[2026-11-30](devices/nano.json)' in shown
+    assert '[2026-11-30](devices/nano.json), load 0.1' in shown
     assert 'Jetson Linux 36.4 (JetPack 6.2), CUDA 12.6, TensorRT 10.3.0, onnxruntime-gpu' in shown
 
 
