@@ -54,8 +54,8 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
                     '0: nothing keeps the node from running well (there may be warnings); 1: '
                     'something does; 2: the options or the parameter file make no sense.')
     parser.add_argument('--params', type=Path, metavar='FILE',
-                        help='look at what the node will use with this parameter file; options '
-                             'that are given win')
+                        help='look at what the node will use with this parameter file; an option '
+                             'with another value than its default wins')
     parser.add_argument('--node', default='/segmenter', metavar='NAME',
                         help="the node's full name in that file (default: %(default)s)")
     parser.add_argument('--json', action='store_true',

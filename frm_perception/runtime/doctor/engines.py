@@ -46,12 +46,14 @@ class Runtime:
     :param problem: why it cannot be imported; then the rest is empty.
     :param distributions: names and versions of the Python packages that hold it.
     :param offered: what it offers, as this package calls it: 'tensorrt', 'cuda', 'cpu'.
+    :param cuda: the version of CUDA that it is built for; empty: for none.
     """
 
     problem: str
     version: str
     distributions: Mapping[str, str]
     offered: Sequence[str]
+    cuda: str = ''
 
 
 def check_gpu(machine: Machine, properties: Mapping[str, str] | None, problem: str) -> Finding:
@@ -73,13 +75,13 @@ def check_gpu(machine: Machine, properties: Mapping[str, str] | None, problem: s
     return Finding('GPU', Level.SKIPPED, 'no NVIDIA driver', source)
 
 
-def check_onnxruntime(machine: Machine, runtime: Runtime, provider: str, has_gpu: bool
-                      ) -> Finding:
+def check_onnxruntime(machine: Machine, runtime: Runtime, provider: str, driver: str) -> Finding:
     """
     Tell whether the ONNX Runtime that is installed is one for this computer.
 
     :param provider: as asked for.
-    :param has_gpu: whether an NVIDIA GPU can be used.
+    :param driver: CUDA's version of the driver of an NVIDIA GPU, as CUDA counts it (12060 is
+        12.6); empty: there is no such GPU that can be used.
     """
     def finding(level: Level, found: str, remedy: str = '') -> Finding:
         return Finding('ONNX Runtime', level, found,
@@ -93,13 +95,20 @@ def check_onnxruntime(machine: Machine, runtime: Runtime, provider: str, has_gpu
         return finding(Level.ERROR, runtime.problem,
                        with_gpu if machine.is_jetson else REINSTALL)
     packages = ', '.join(f'{name} {version}' for name, version in runtime.distributions.items())
-    found = f'{packages or runtime.version}, which offers {", ".join(runtime.offered)}'
+    built_for = f' for CUDA {runtime.cuda}' if runtime.cuda else ''
+    found = (f'{packages or runtime.version}{built_for}, which offers '
+             f'{", ".join(runtime.offered)}')
     if not any(name in ON_GPU for name in runtime.offered):
         if provider in ON_GPU or machine.is_jetson and provider == 'auto':
             return finding(Level.ERROR, f'{found}: a build for the CPU alone', with_gpu)
-        if has_gpu and provider == 'auto':
+        if driver and provider == 'auto':
             return finding(Level.WARNING, f'{found}: a build for the CPU alone, beside a GPU',
                            with_gpu)
+    if driver and runtime.cuda and int(driver) // 1000 < int(runtime.cuda.partition('.')[0]):
+        return finding(
+            Level.ERROR if provider in ON_GPU or machine.is_jetson else Level.WARNING,
+            f'{found}; the driver knows CUDA {int(driver) // 1000}.{int(driver) % 1000 // 10}',
+            f'{with_gpu}; or a newer driver, which on a Jetson is a newer JetPack')
     if len(runtime.distributions) > 1:
         return finding(
             Level.WARNING, f'{found}: of several packages with the same files, the one that was '

@@ -146,7 +146,8 @@ def _computing(machine: Machine, asked: Asked, find: Callable[[], Bundle], cache
     runtime = _runtime()
     model, bundle = check_model(find, asked.precision)
     findings = [check_gpu(machine, gpu, no_gpu),
-                check_onnxruntime(machine, runtime, asked.provider, gpu is not None),
+                check_onnxruntime(machine, runtime, asked.provider,
+                                  (gpu or {}).get('cuda driver', '')),
                 _tensorrt(machine, runtime, asked.provider)]
     capability = (gpu or {}).get('compute capability', '')
     if asked.provider != 'torch':  # which runs no model that it does not know by name
@@ -198,7 +199,8 @@ def _runtime() -> Runtime:
     except EngineError as error:
         return Runtime(str(error), '', distributions, ())
     return Runtime('', runtime.__version__, distributions, tuple(
-        NAMES[name] for name in runtime.get_available_providers() if name in NAMES))
+        NAMES[name] for name in runtime.get_available_providers() if name in NAMES),
+        getattr(runtime, 'cuda_version', ''))
 
 
 def _tensorrt(machine: Machine, runtime: Runtime, provider: str) -> Finding:

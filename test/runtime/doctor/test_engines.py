@@ -34,6 +34,8 @@ from frm_perception.runtime.doctor.finding import Level
 
 FOR_CPU = Runtime('', '1.23.2', {'onnxruntime': '1.23.2'}, ('cpu',))
 FOR_GPU = Runtime('', '1.23.0', {'onnxruntime-gpu': '1.23.0'}, ('tensorrt', 'cuda', 'cpu'))
+FOR_CUDA_13 = Runtime('', '1.31.1', {'onnxruntime-gpu': '1.31.1'}, ('tensorrt', 'cuda', 'cpu'),
+                      '13.0')
 BOTH = Runtime('', '1.23.0', {'onnxruntime': '1.23.2', 'onnxruntime-gpu': '1.23.0'},
                ('tensorrt', 'cuda', 'cpu'))
 MISSING = Runtime('ONNX Runtime cannot be imported', '', {}, ())
@@ -53,27 +55,31 @@ def test_a_gpu_is_told_with_its_compute_capability(tmp_path: Path) -> None:
     assert finding.found == 'Orin, compute capability 8.7, cuda driver 12060'
 
 
-@pytest.mark.parametrize(('files', 'runtime', 'provider', 'has_gpu', 'level'), [
-    (ORIN_NANO, FOR_CPU, 'auto', True, Level.ERROR),
-    (ORIN_NANO, FOR_CPU, 'cpu', True, Level.OK),
-    (ORIN_NANO, FOR_GPU, 'tensorrt', True, Level.OK),
-    (ORIN_NANO, BOTH, 'tensorrt', True, Level.WARNING),
-    (ORIN_NANO, MISSING, 'auto', True, Level.ERROR),
-    (DESKTOP, FOR_CPU, 'auto', False, Level.OK),
-    (DESKTOP, FOR_CPU, 'auto', True, Level.WARNING),
-    (DESKTOP, FOR_CPU, 'cuda', True, Level.ERROR),
-    (DESKTOP, FOR_CPU, 'tensorrt', False, Level.ERROR),
-    (DESKTOP, FOR_CPU, 'openvino', True, Level.OK),
+@pytest.mark.parametrize(('files', 'runtime', 'provider', 'driver', 'level'), [
+    (ORIN_NANO, FOR_CPU, 'auto', '12060', Level.ERROR),
+    (ORIN_NANO, FOR_CPU, 'cpu', '12060', Level.OK),
+    (ORIN_NANO, FOR_GPU, 'tensorrt', '12060', Level.OK),
+    (ORIN_NANO, BOTH, 'tensorrt', '12060', Level.WARNING),
+    (ORIN_NANO, MISSING, 'auto', '12060', Level.ERROR),
+    (DESKTOP, FOR_CPU, 'auto', '', Level.OK),
+    (DESKTOP, FOR_CPU, 'auto', '12060', Level.WARNING),
+    (DESKTOP, FOR_CPU, 'cuda', '12060', Level.ERROR),
+    (DESKTOP, FOR_CPU, 'tensorrt', '', Level.ERROR),
+    (DESKTOP, FOR_CPU, 'openvino', '12060', Level.OK),
+    (ORIN_NANO, FOR_CUDA_13, 'auto', '12060', Level.ERROR),
+    (ORIN_NANO, FOR_CUDA_13, 'cuda', '13020', Level.OK),
+    (DESKTOP, FOR_CUDA_13, 'auto', '12060', Level.WARNING),
+    (DESKTOP, FOR_CUDA_13, 'cuda', '12060', Level.ERROR),
 ])
-def test_a_build_for_the_cpu_alone_is_as_bad_as_a_gpu_is_wanted(
-        tmp_path: Path, files: dict[str, str], runtime: Runtime, provider: str, has_gpu: bool,
+def test_a_build_that_does_not_fit_is_as_bad_as_a_gpu_is_wanted(
+        tmp_path: Path, files: dict[str, str], runtime: Runtime, provider: str, driver: str,
         level: Level) -> None:
-    finding = check_onnxruntime(laid_out(tmp_path, files), runtime, provider, has_gpu)
+    finding = check_onnxruntime(laid_out(tmp_path, files), runtime, provider, driver)
     assert finding.level is level and bool(finding.remedy) == (level is not Level.OK)
 
 
 def test_on_a_jetson_the_guide_is_named_and_no_wheel_that_it_cannot_take(tmp_path: Path) -> None:
-    finding = check_onnxruntime(laid_out(tmp_path, ORIN_NANO), FOR_CPU, 'auto', True)
+    finding = check_onnxruntime(laid_out(tmp_path, ORIN_NANO), FOR_CPU, 'auto', '12060')
     assert 'docs/jetson.md' in finding.remedy and 'onnxruntime-gpu' not in finding.remedy
 
 
