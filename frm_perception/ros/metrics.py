@@ -70,6 +70,8 @@ ENGINE = {
     'fit': ('text', 'how images are fitted'),
     'kernels': ('text', 'what computes labels from logits'),
     'output_size': ('text', 'camera or network'),
+    'unanswered_s': ('number', 'for how long images have come and none was answered; 0.0: they '
+                               'are answered, or none comes'),
     'building': ('text', 'what is special about the engine that is being built; empty: none is'),
     'building_s': ('number', 'how long that has been wanted'),
     'failed_change': ('text', 'why the latest change of the engine failed; empty: it did not'),

@@ -66,6 +66,7 @@ from frm_perception.ros.qos import overridable
 from frm_perception.ros.qos import report
 from frm_perception.ros.session import MOST_FAILURES
 from frm_perception.ros.session import Session
+from frm_perception.ros.supervision import Supervision
 from frm_perception.ros.transitions import logged
 from frm_perception.ros.unknown_parameters import UnknownParameters
 from frm_perception.runtime.meanwhile import meanwhile
@@ -97,6 +98,7 @@ class SegmenterNode(LifecycleNode):
         self._counts: dict[str, FrameCounts] = {}
         self._bond: ManagerBond | None = None
         self._jetson = JetsonStats()
+        self.supervision = Supervision(self.get_logger())
         declare_parameters(self)
         self._unknown = UnknownParameters(self)
         self._unknown.warn()
@@ -212,6 +214,17 @@ class SegmenterNode(LifecycleNode):
         self._durations[f'{transition}_ms'] = milliseconds
         self.get_logger().info(f'{transition} took {milliseconds:.1f} ms')
 
+    def start_by_itself(self) -> bool:
+        """Configure and activate, as a manager would; tell whether the node is active."""
+        success = TransitionCallbackReturn.SUCCESS
+        return (self.trigger_configure() == success
+                and self.trigger_activate() == success)
+
+    @property
+    def has_given_up(self) -> bool:
+        """Whether a failing engine was started again so often that only people can help."""
+        return self._failing and self._restarts == MOST_RESTARTS and self._phase == 'unconfigured'
+
     def close(self) -> None:
         """Shut down from whatever state the node is in; for the end of the process."""
         self._jetson.close()
@@ -253,6 +266,7 @@ class SegmenterNode(LifecycleNode):
         """In place of the timer, which waits until the engine is loaded; on another thread."""
         if int(seconds) % 10 == 0:
             self.get_logger().info(f'the engine has been loading for {seconds:.0f} s')
+        self.supervision.say_loading(seconds)
         self._publish_status()
 
     def _opened(self) -> Session:
@@ -286,12 +300,15 @@ class SegmenterNode(LifecycleNode):
         try:
             self._tend()
         finally:
-            self._publish_status()
+            status = self._publish_status()
+        waits = self._session is not None and self._session.unanswered_s > 0
+        self.supervision.say_status(status, is_alive=not (waits or self.has_given_up))
 
     def _tend(self) -> None:
         if self._session is not None:
             self._session.follow_publishers()
             self._session.log_conditions()
+            self._session.note_progress()
             self._tend_engine(self._session)
             if self._session.engine_failed:
                 self._fail(self._session)
@@ -323,8 +340,7 @@ class SegmenterNode(LifecycleNode):
         self._restarts += 1
         self.get_logger().warning(
             f'starting the engine again, time {self._restarts} of at most {MOST_RESTARTS}')
-        success = TransitionCallbackReturn.SUCCESS
-        if self.trigger_configure() == success and self.trigger_activate() == success:
+        if self.start_by_itself():
             self._failing = False
             return
         if self._session is not None:
@@ -343,7 +359,7 @@ class SegmenterNode(LifecycleNode):
         return (f'the engine failed, also after it was started again {self._restarts} times; mend '
                 f'the cause (see the log), then {self._command("configure")}')
 
-    def _publish_status(self) -> None:
+    def _publish_status(self) -> NodeStatus:
         """Say the same on `/diagnostics` to people and their tools, on `~/metrics` to machines."""
         status, now = self._status(), self.get_clock().now()
         diagnostics = DiagnosticArray(status=diagnostic_statuses(self, status))
@@ -351,6 +367,7 @@ class SegmenterNode(LifecycleNode):
         self._diagnostics.publish(diagnostics)
         self._metrics.publish(String(data=metrics_text(
             self.get_fully_qualified_name(), now.nanoseconds / 1e9, status)))
+        return status
 
     def _status(self) -> NodeStatus:
         own = {'problem': self.problem, 'memory_mib': resident_mib(),

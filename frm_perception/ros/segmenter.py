@@ -30,7 +30,6 @@ from collections.abc import Sequence
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
@@ -45,20 +44,46 @@ from frm_perception.ros.succession import is_building
 _SAME_WISH_S = 1.0
 
 
-def _spin(executor: SingleThreadedExecutor, ended: threading.Event,
-          logger: RcutilsLogger) -> None:
+class _Spinning(threading.Thread):
     """
-    Run callbacks until the event is set; an error of one of them does not end the node.
+    Runs the node's callbacks until the event is set; an error of one of them does not end it.
 
-    Not `spin_until_future_complete`, which keeps something of every callback for ever.
+    With autostart it first brings the node to its active state, and sets the event itself where
+    that fails, or where a failing engine is given up later: then whoever supervises the process is
+    to start it again, and nobody else is there to mend the node.
     """
-    while not ended.is_set():
-        try:
-            executor.spin_once()
-        except Exception:
-            logger.error(
-                f'a callback failed; the node goes on\n{traceback.format_exc()}',
-                throttle_duration_sec=10.0)
+
+    def __init__(self, executor: SingleThreadedExecutor, node: SegmenterNode, autostart: bool,
+                 ended: threading.Event) -> None:
+        super().__init__(name='executor')
+        self._executor = executor
+        self._node = node
+        self._autostart = autostart
+        self._ended = ended
+        self.has_failed = False
+        """Whether the event was set for a failure."""
+
+    def run(self) -> None:
+        """Run; for :meth:`start`."""
+        if self._autostart and not self._node.start_by_itself():
+            self._fail()
+        else:
+            self._node.supervision.say_ready()
+        # Not `spin_until_future_complete`, which keeps something of every callback for ever.
+        while not self._ended.is_set():
+            try:
+                self._executor.spin_once()
+            except Exception:
+                self._node.get_logger().error(
+                    f'a callback failed; the node goes on\n{traceback.format_exc()}',
+                    throttle_duration_sec=10.0)
+            if self._autostart and self._node.has_given_up:
+                self._fail()
+
+    def _fail(self) -> None:
+        self._node.get_logger().fatal('the process ends, to be started again')
+        self.has_failed = True
+        self._ended.set()
 
 
 def _await_signals() -> threading.Event:
@@ -85,19 +110,21 @@ def _await_signals() -> threading.Event:
     return ended
 
 
-def _run(node: SegmenterNode, ended: threading.Event) -> None:
+def _run(node: SegmenterNode, autostart: bool, ended: threading.Event) -> bool:
     """
     Run the node until the event is set, then shut it down in order.
 
     A Python signal handler runs in the main thread only, so that one waits while another spins.
+
+    :return: whether it was a failure of the node that ended it.
     """
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     waking = node.create_guard_condition(lambda: None)
-    spinning = threading.Thread(
-        target=_spin, args=(executor, ended, node.get_logger()), name='executor')
+    spinning = _Spinning(executor, node, autostart, ended)
     spinning.start()
     ended.wait()
+    node.supervision.say_stopping()
     waking.trigger()
     spinning.join()
     node.close()
@@ -106,16 +133,22 @@ def _run(node: SegmenterNode, ended: threading.Event) -> None:
     # All is done but the interpreter's own end, which a late signal would turn into a failure.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    return spinning.has_failed
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=NAME, formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage=f'{NAME} [-h] [--build-only] '
+        usage=f'{NAME} [-h] [--autostart | --build-only] '
               '[--ros-args [-p NAME:=VALUE ...] [--params-file FILE] ...]',
         description='ROS 2 lifecycle node: camera images in, label images and drivable masks out.',
         epilog=f'parameters:\n{describe_parameters()}')
-    parser.add_argument(
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        '--autostart', action='store_true',
+        help='configure and activate without a lifecycle manager; end with status 1 where that '
+             'fails, or where an engine fails for good, so that a service manager starts anew')
+    what.add_argument(
         '--build-only', action='store_true',
         help='build the engines that the parameters ask for, and those that deadline_ms falls '
              'back on, into the engine cache, and end')
@@ -127,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Run the node.
 
     :return: 0 after an orderly end, 2 where the command line or a parameter cannot be used, 1
-        where `--build-only` did not build.
+        where `--build-only` did not build, or `--autostart` did not start, or not for good.
     """
     command = list(sys.argv if arguments is None else arguments)
     try:
@@ -146,15 +179,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             problem = '' if isinstance(error, ParameterError) else 'the node cannot be created: '
             get_logger(NAME).fatal(f'{problem}{error}')
             return 2
-        _run(node, ended)
+        status = 1 if _run(node, options.autostart, ended) else 0
     finally:
         rclpy.try_shutdown()
     if is_building():
         # Nothing interrupts a library that compiles, and it crashes where the interpreter goes.
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(0)
-    return 0
+        os._exit(status)
+    return status
 
 
 if __name__ == '__main__':

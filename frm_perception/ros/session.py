@@ -51,6 +51,9 @@ from frm_perception.ros.mailbox import Mailboxes
 from frm_perception.ros.mailbox import Outcome
 from frm_perception.ros.parameters import SegmenterParameters
 from frm_perception.ros.scheduler import RateLimit
+from frm_perception.ros.supervision import Progress
+from frm_perception.ros.supervision import Stall
+from frm_perception.ros.worker import REFUSALS
 from frm_perception.ros.worker import Answered
 from frm_perception.ros.worker import Worker
 from frm_perception.runtime.engine_cache import open_cache
@@ -59,6 +62,8 @@ from frm_perception.runtime.segmenter import Segmenter
 
 MOST_FAILURES = 5
 """An engine that fails so often in succession is given up."""
+STALL_S = 10.0
+"""Images that come for so long without an answer to any are an error."""
 PROVING_ANSWERS = 1000
 """After so many answers in succession an engine is as good as one that never failed."""
 _REPEAT_S = 10.0
@@ -91,6 +96,10 @@ class Session:
         self._limits = {camera: RateLimit(most) for camera, most in parameters.max_rates.items()}
         self._watch = CameraWatch(self._logger, self._topics, self.counts(), self._throttle)
         self._streak = 0
+        self._settled = 0
+        self._stall = Stall()
+        self.unanswered_s = 0.0
+        """Seconds for which images have waited and nothing became of any."""
         self.last_failure = ''
         self._jumps: JumpHandle | None = None
         self.active = False
@@ -229,6 +238,14 @@ class Session:
         """Log, once in a while, what is wrong with an active camera's images on their way."""
         self._watch.log_conditions(self.counts())
 
+    def note_progress(self) -> None:
+        """Take in, once a second, whether images wait in vain."""
+        counts = self.counts().values()
+        self.unanswered_s = self._stall.note(Progress(
+            settled=self._settled,
+            unsettled=sum(camera.dropped + camera.failed for camera in counts),
+            in_flight=sum(camera.in_flight for camera in counts)), time.monotonic())
+
     def status(self, of_node: Values, idle: str) -> NodeStatus:
         """
         Return the state of the engine and of each camera.
@@ -278,10 +295,16 @@ class Session:
         engine = self._opened()
         info = engine.info
         height, width = info.resolution
-        trouble = engine.trouble
+        level, message = DiagnosticStatus.OK, self._activity(idle)
+        if self.unanswered_s > STALL_S:
+            level, message = DiagnosticStatus.ERROR, (
+                f'images have come for {self.unanswered_s:.0f} s and none was answered: the '
+                'engine hangs; end the process and start it again')
+        elif engine.trouble:
+            level, message = DiagnosticStatus.WARN, engine.trouble
         return PartStatus(
-            DiagnosticStatus.WARN if trouble else DiagnosticStatus.OK,
-            trouble or self._activity(idle),
+            level,
+            message,
             {
                 'state': 'active' if self.active else 'inactive',
                 'model': info.bundle,
@@ -299,6 +322,7 @@ class Session:
                 'fit': info.fit,
                 'kernels': info.kernels,
                 'output_size': self._parameters.output_size,
+                'unanswered_s': self.unanswered_s,
                 **engine.values(),
                 **of_node,
             })
@@ -337,6 +361,7 @@ class Session:
                 self._streak = min(self._streak, 0) - 1
             elif error is None:
                 self._streak = max(self._streak, 0) + 1
+            self._settled += error is None or isinstance(error, REFUSALS)
             answered(camera, error)
 
         with self._opened().in_work():

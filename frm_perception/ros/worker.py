@@ -31,8 +31,10 @@ class StaleFrame(Exception):
     """A frame that is too old to be answered; the text says how old it is."""
 
 
-_REFUSALS = {MalformedImage: Outcome.MALFORMED, StaleFrame: Outcome.STALE}
+_BOOKED = {MalformedImage: Outcome.MALFORMED, StaleFrame: Outcome.STALE}
 """What a frame's own fault is booked as; whatever else is raised is a failure."""
+REFUSALS = tuple(_BOOKED)
+"""Errors that are a frame's own fault."""
 
 
 Answered = Callable[[str, Exception | None], None]
@@ -91,6 +93,6 @@ class Worker(Generic[Frame]):
         if error is None:
             self._mailboxes.finish(camera, Outcome.ANSWERED)
             return
-        outcome = _REFUSALS.get(type(error), Outcome.FAILED)
+        outcome = _BOOKED.get(type(error), Outcome.FAILED)
         self._mailboxes.finish(camera, outcome)
         self._report(camera, outcome, error)

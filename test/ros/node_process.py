@@ -206,6 +206,7 @@ class SegmenterProcess:
     :param arguments: further ROS arguments.
     :param overrides: QoS policies of subscriptions by topic, relative to the namespace.
     :param publisher_overrides: the same of publishers.
+    :param options: arguments that are not for ROS.
     :param namespace: that of a process that has ended, to take its place; else a new one.
     :param parameters: the node's parameters.
     """
@@ -213,13 +214,13 @@ class SegmenterProcess:
     def __init__(self, probe: Probe, log: Path, arguments: Sequence[str] = (),
                  overrides: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
                  publisher_overrides: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
-                 namespace: str = '', **parameters: object) -> None:
+                 options: Sequence[str] = (), namespace: str = '', **parameters: object) -> None:
         self._probe = probe
         self._log = log
         self.namespace = namespace or f'/test{os.getpid()}_{next(_numbers)}'
         self.name = f'{self.namespace}/segmenter'
-        command = [sys.executable, '-m', 'frm_perception.ros.segmenter', '--ros-args',
-                   '-r', f'__ns:={self.namespace}', *arguments]
+        command = [sys.executable, '-m', 'frm_perception.ros.segmenter', *options,
+                   '--ros-args', '-r', f'__ns:={self.namespace}', *arguments]
         for side, topics in (('subscription', overrides), ('publisher', publisher_overrides)):
             for topic, policies in topics.items():
                 for policy, value in policies.items():

@@ -81,6 +81,38 @@ def write_slow_fragile_bundle(models: Path) -> None:
     _write_large(models, fragile_model(slow=1))
 
 
+def hanging_model() -> bytes:
+    """Return the tiny network, which for an image brighter than 199 comes to no end."""
+    helper = onnx.helper
+    model = onnx.load_from_string(tiny_model())
+    model.graph.node[-1].output[0] = 'sums'
+    state = helper.make_tensor_value_info('state', onnx.TensorProto.FLOAT, [])
+    body = helper.make_graph(
+        [helper.make_node('Identity', ['goes_on'], ['goes_on_further']),
+         helper.make_node('Identity', ['state'], ['next_state'])],
+        'body',
+        [helper.make_tensor_value_info('turn', onnx.TensorProto.INT64, []),
+         helper.make_tensor_value_info('goes_on', onnx.TensorProto.BOOL, []), state],
+        [helper.make_tensor_value_info('goes_on_further', onnx.TensorProto.BOOL, []),
+         helper.make_tensor_value_info('next_state', onnx.TensorProto.FLOAT, [])])
+    for name, value in (('most', np.float32(199)), ('nothing', np.float32(0)),
+                        ('endless', np.int64(2**62))):
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(value), name))
+    model.graph.node.extend([
+        helper.make_node('ReduceMean', ['planes'], ['brightest'], keepdims=0),
+        helper.make_node('Greater', ['brightest', 'most'], ['hangs']),
+        helper.make_node('Loop', ['endless', 'hangs', 'nothing'], ['zero'], body=body),
+        helper.make_node('Add', ['sums', 'zero'], ['logits'])])
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def write_hanging_bundle(models: Path) -> Path:
+    """Write a bundle of the hanging network."""
+    data = hanging_model()
+    return write_bundle(models, manifest(data), data)
+
+
 def add_precision(bundle: Path, name: str, model: bytes) -> Path:
     """Let a bundle have one more precision, of that model; return the model's file."""
     file = bundle / f'{name}.onnx'
