@@ -53,3 +53,8 @@ def count(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f'{text!r} is not 1 or more')
     return value
+
+
+def node_name(text: str) -> str:
+    """Return the full name of a node, whose leading slash may be left out."""
+    return '/' + text.strip('/')

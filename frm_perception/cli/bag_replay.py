@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
+from frm_perception.cli.arguments import node_name
 from frm_perception.cli.arguments import positive
 from frm_perception.cli.bag_evaluate import DAMAGED
 from frm_perception.cli.drive_arguments import add_drive_arguments
@@ -65,7 +66,7 @@ def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
                         help='wait so long for those who listen (default: %(default)s)')
     node = parser.add_argument_group(
         'the segmenter', 'Asked for its answers and counts with --as-answered and --evaluate.')
-    node.add_argument('--node', type=_node_name, default='/segmenter', metavar='NAME',
+    node.add_argument('--node', type=node_name, default='/segmenter', metavar='NAME',
                       help='its full name (default: %(default)s)')
     node.add_argument('--answer-timeout', type=positive, default=10.0, metavar='S',
                       help='wait so long for the answer to an image (default: %(default)s)')
@@ -154,10 +155,6 @@ def _seconds(text: str) -> float:
     if not (0 <= value and math.isfinite(value)):
         raise argparse.ArgumentTypeError(f'{text!r} is not 0 or more')
     return value
-
-
-def _node_name(text: str) -> str:
-    return '/' + text.strip('/')
 
 
 def _say(line: str) -> None:

@@ -20,11 +20,14 @@ import os
 import shutil
 import socket
 import sys
+from pathlib import Path
 
 from frm_perception.runtime.share import share_folder
 from frm_perception.runtime.shared_memory import PROFILE_VARIABLE
 from frm_perception.runtime.shared_memory import SEGMENT_BYTES
 from frm_perception.runtime.shared_memory import SHARED_MEMORY
+
+IMAGE_PROFILE = 'fastdds_shm.xml'
 
 # Domains whose ports lie above those that Linux gives to outgoing connections, and which hardly
 # anybody uses: a robot's own system is most likely in 0 to 101.
@@ -68,7 +71,15 @@ def image_profile() -> dict[str, str]:
     chosen = os.environ.get(PROFILE_VARIABLE)
     if chosen is not None:
         return {PROFILE_VARIABLE: chosen}
-    return {PROFILE_VARIABLE: str(share_folder('config') / 'fastdds_shm.xml')}
+    return {PROFILE_VARIABLE: str(share_folder('config') / IMAGE_PROFILE)}
+
+
+def message_profile() -> dict[str, str]:
+    """Return the environment that sends small messages by UDP; a site's own profile wins."""
+    chosen = os.environ.get(PROFILE_VARIABLE)
+    if chosen is not None and Path(chosen).name != IMAGE_PROFILE:
+        return {PROFILE_VARIABLE: chosen}
+    return {PROFILE_VARIABLE: str(share_folder('config') / 'fastdds_udp.xml')}
 
 
 def shared_memory_warning(processes: int) -> str:

@@ -32,10 +32,10 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from frm_perception.ros.private_system import image_profile
+from frm_perception.ros.private_system import message_profile
 from frm_perception.ros.private_system import shared_memory_warning
 from frm_perception.runtime.shared_memory import PROFILE_VARIABLE
 
-_NAME = 'bag_replay'
 _LONGEST_SPIN_S = 0.1
 _IMAGE_PUBLISHERS = 2
 """Processes with large shared memory: this one, and the node that answers."""
@@ -52,12 +52,23 @@ class Participant:
     Ctrl-C raises :class:`KeyboardInterrupt` and SIGTERM :class:`SystemExit`, in the main thread,
     so that ``finally`` blocks run and shared memory is given back. Unless the environment names a
     Fast DDS profile, images get the room of ours.
+
+    :param name: of the node.
+    :param with_images: False where it publishes none: then what it says and hears goes by UDP,
+        unless the environment names a profile that is not ours. Shared memory is between
+        processes of one user only, and who looks after a node may be another one than it runs as.
     """
+
+    def __init__(self, name: str = 'bag_replay', with_images: bool = True) -> None:
+        self._name = name
+        self._with_images = with_images
 
     def __enter__(self) -> Participant:
         # Where ROS comes from wheels nobody has sourced a setup file.
         os.environ.setdefault('AMENT_PREFIX_PATH', sys.prefix)
-        if PROFILE_VARIABLE not in os.environ:
+        if not self._with_images:
+            os.environ.update(message_profile())
+        elif PROFILE_VARIABLE not in os.environ:
             os.environ.update(image_profile())
             if warning := shared_memory_warning(_IMAGE_PUBLISHERS):
                 print(f'Warning: {warning}', file=sys.stderr)
@@ -65,7 +76,7 @@ class Participant:
         self._context = Context()
         rclpy.init(args=[], context=self._context,
                    signal_handler_options=SignalHandlerOptions.NO)
-        self.node = Node(_NAME, context=self._context)
+        self.node = Node(self._name, context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         return self
