@@ -48,6 +48,7 @@ EXCEPTIONS = {
     'runtime/doctor/clock.py': {'ctypes'},
     'runtime/doctor/software.py': {'subprocess'},
     'runtime/nvidia.py': {'ctypes'},
+    'runtime/service_manager.py': {'socket'},
     'runtime/engines/binding.py': {'ctypes'},
 }
 """What SECURITY.md names, with its reason, and nothing else."""
