@@ -63,7 +63,8 @@ def table(results: Mapping[str, Any]) -> str:
         measured.append((
             variant['model'], size_text(variant['input']), variant['provider_run'],
             _precision(variant), _agreement(variant), _latency(variant), _stages(variant),
-            f'{variant["load_s"]:.1f}', f'{variant["resident_mib"]:.0f}'))
+            f'{variant["load_s"]:.1f}' + (', built' if variant['engine'] == 'built' else ''),
+            f'{variant["resident_mib"]:.0f}'))
     failed = [('does not run here', 'why'), *(
         (f'{failure["model"]} {size_text(failure["input"])} {failure["provider"]} '
          f'{failure["precision"]}', failure['why']) for failure in results['failures'])]

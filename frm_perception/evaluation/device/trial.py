@@ -133,6 +133,7 @@ def measure(trial: Trial) -> dict[str, Any]:
         'provider': variant.provider, 'provider_run': info.provider,
         'precision': variant.precision, 'precision_run': info.precision_run,
         'kernels': info.kernels, 'label_agreement': shared, 'load_s': loaded - begin,
+        'engine': 'unused' if cache is None else cache.outcome,
         'resident_mib': resident_mib(), 'frames': len(whole), 'seconds': ended - started,
         'latency_ms': percentiles(whole),
         'stages_ms': {stage: percentiles(values) for stage, values in stages.items()},

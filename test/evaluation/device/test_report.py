@@ -39,7 +39,7 @@ def variant(provider: str, precision: str, p50: float, agreement: float) -> dict
     return {
         'model': 'light', 'input': [384, 640], 'provider': provider, 'provider_run': provider,
         'precision': precision, 'precision_run': precision, 'label_agreement': agreement,
-        'load_s': 1.5, 'resident_mib': 300.0, 'latency_ms': latency,
+        'load_s': 1.5, 'engine': 'built', 'resident_mib': 300.0, 'latency_ms': latency,
         'stages_ms': {'infer': latency}, 'seconds': 60.0, 'p50_ms_of_parts': [p50, p50 * 1.25]}
 
 
@@ -88,6 +88,12 @@ def test_throttling_that_cannot_be_seen_is_not_taken_for_none() -> None:
 def test_what_does_not_run_is_listed_with_the_reason() -> None:
     assert 'light 384x640 openvino fp32' in table(report())
     assert 'not installed' in table(report())
+
+
+def test_a_load_that_built_an_engine_is_told_from_one_that_found_it() -> None:
+    found = report()
+    found['variants'][0]['engine'] = 'found'
+    assert table(found).count('1.5, built') == 2
 
 
 def test_a_device_is_awaited_until_its_report_is_there(tmp_path: Path) -> None:

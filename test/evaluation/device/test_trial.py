@@ -52,6 +52,7 @@ def test_a_trial_tells_what_ran_how_long_frames_took_and_which_labels_are_right(
     assert found['label_agreement'] == 1
     assert found['frames'] >= PARTS == len(found['p50_ms_of_parts'])
     assert found['latency_ms']['p50'] >= found['stages_ms']['infer']['p50'] > 0
+    assert found['engine'] == 'unused'  # ONNX Runtime on the CPU has nothing to keep
     assert min(found['load_s'], found['seconds'], found['resident_mib']) > 0
 
 
