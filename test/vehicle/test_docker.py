@@ -29,6 +29,8 @@ import yaml
 from dockerfile import expanded
 from dockerfile import stages
 
+from frm_perception.cli.main import SUBCOMMANDS
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / 'vehicle' / 'docker'
 ENTRYPOINT = FOLDER / 'entrypoint.sh'
@@ -108,6 +110,17 @@ def test_the_command_is_in_the_image_and_gets_signals(file: Path) -> None:
     assert os.access(ENTRYPOINT, os.X_OK)
     assert command[0] == 'segmenter'
     assert command[-1] in copied
+
+
+@each_dockerfile
+def test_the_node_itself_is_asked_for_its_health(file: Path) -> None:
+    last = stages(file)[-1]
+    check, = last.texts('HEALTHCHECK')
+    options, _, command = check.partition(' CMD ')
+    assert '--start-period=' in options
+    entry, program, subcommand = json.loads(command)
+    assert (entry, program) == (*json.loads(last.texts('ENTRYPOINT')[0]), 'frm')
+    assert subcommand in SUBCOMMANDS
 
 
 @each_dockerfile
