@@ -21,8 +21,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-SUBCOMMANDS = ('segment', 'evaluate', 'bag', 'engine', 'doctor', 'health', 'demo', 'benchmark',
-               'networks', 'train', 'export', 'quantize')
+SUBCOMMANDS = ('segment', 'evaluate', 'bag', 'engine', 'doctor', 'health', 'model', 'demo',
+               'benchmark', 'networks', 'train', 'export', 'quantize')
 """Modules beside this one; each has ``add_parser(subparsers)`` and ``run(args) -> int``."""
 
 _RUN = 'pip install -r requirements/run.txt'
