@@ -192,7 +192,8 @@ def run_pip(arguments: Sequence[str], variables: Mapping[str, str] | None = None
     done = subprocess.run(
         [sys.executable, '-m', 'pip', *arguments, '--disable-pip-version-check', '--no-input',
          '--quiet'], env={**os.environ, **(variables or {})}, stdin=subprocess.DEVNULL, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        umask=0o022)  # a wheel keeps the modes of what is written for it
     if done.returncode:
         said = '\n'.join(done.stdout.strip().splitlines()[-8:])
         raise BundleError(f'{said}\npip failed; what was downloaded is kept, and the same command '

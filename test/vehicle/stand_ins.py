@@ -24,6 +24,7 @@ import base64
 import hashlib
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -43,6 +44,8 @@ from scripts.vehicle_wheels import Target
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = f'{sys.version_info.major}.{sys.version_info.minor}'
 HERE = Target(platform.machine(), PYTHON)
+SYSTEM_FILES = tuple(f'vehicle/systemd/{name}' for name in (
+    'frm-segmenter.service', 'logrotate.conf', 'segmenter.env', 'sysusers.conf', 'tmpfiles.conf'))
 COMMIT = '0123456789abcdef0123456789abcdef01234567'
 
 _PROGRAMS = """
@@ -120,15 +123,17 @@ class Bundles:
                 commit: str = COMMIT, further: Sequence[Path] = ()) -> Path:
         """Write a bundle whose package has a version; return its path."""
         folder = self.folder / f'{version}-{hash(broken)}'
-        (folder / 'root').mkdir(parents=True, exist_ok=True)
-        for name in ('vehicle', 'LICENSE'):
-            if not (folder / 'root' / name).exists():
-                (folder / 'root' / name).symlink_to(ROOT / name)
-        (folder / 'root' / 'package.xml').write_text(
-            f'<package><version>{version}</version></package>')
+        root = folder / 'root'
+        for name in tracked(ROOT, ['vehicle', 'LICENSE']):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, root / name)
+        for name in SYSTEM_FILES:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(f'# {name} of {version}\n')
+        (root / 'package.xml').write_text(f'<package><version>{version}</version></package>')
         ros = write_wheel(self.folder / 'ros', 'ros-stand-in', '1.0', {'ros_stand_in.py': ''})
         return write_tarball(
-            tracked(ROOT, ['vehicle', 'LICENSE']), folder / 'root',
+            sorted({*tracked(ROOT, ['vehicle', 'LICENSE']), *SYSTEM_FILES}), root,
             [self.pip, package_wheel(folder, version, broken), *further], [ros], target,
             Commit(commit, 1_700_000_000, False), folder)
 
@@ -167,6 +172,19 @@ def run_install(bundle: Path, prefix: Path, *arguments: str,
 def supported() -> bool:
     """Return whether bundles are made for the Python and the processor of this computer."""
     return PYTHON in GLIBC and HERE.machine in ('aarch64', 'x86_64')
+
+
+def _namespaces() -> list[str]:
+    """Return what runs a command with mounts of its own, or nothing where that is not allowed."""
+    command = ['unshare', '--user', '--map-root-user', '--mount']
+    try:
+        allowed = subprocess.run([*command, 'true'], capture_output=True).returncode == 0
+    except FileNotFoundError:
+        return []
+    return command if allowed else []
+
+
+NAMESPACES = _namespaces()
 
 
 def _hash(content: bytes) -> str:

@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -23,9 +24,12 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
+from installer.machine import MARGIN_BYTES
+from stand_ins import NAMESPACES
 from stand_ins import Bundles
 from stand_ins import plain_environment
 from stand_ins import run_install
@@ -273,3 +277,27 @@ def test_a_place_that_cannot_be_written_to_is_named(first: Path, tmp_path: Path)
     said = run_install(first, tmp_path / 'file' / 'opt', WHEELS)
     assert said.returncode == 1
     assert f'{tmp_path / "file" / "opt"} cannot be written to' in said.stdout
+
+
+@pytest.mark.skipif(not NAMESPACES, reason='this user may not make a mount namespace')
+def test_a_disk_that_fills_up_leaves_what_was_there(
+        bundles: Bundles, first: Path, tmp_path: Path) -> None:
+    prefix = tmp_path / 'small'
+    prefix.mkdir()
+    bundle = Path(shutil.copytree(first, tmp_path / 'bundle'))
+    wheel, = (bundle / 'wheels').glob('frm_perception-*')
+    with zipfile.ZipFile(wheel, 'a') as archive:
+        archive.writestr('frm_perception/large.bin', os.urandom(4 * 2**20))
+    manifest = json.loads((bundle / 'manifest.json').read_text())
+    manifest['files'][f'wheels/{wheel.name}'] = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    manifest['installed_bytes'] = -MARGIN_BYTES  # so that it does not see it coming
+    (bundle / 'manifest.json').write_text(json.dumps(manifest, indent=2))
+    script = 'mount -t tmpfs -o size=3m tmpfs "$0" && ! "$@" && ls -A "$0/versions"'
+    done = subprocess.run(
+        [*NAMESPACES, 'sh', '-c', script, prefix, bundle / 'install.sh', '--prefix', prefix,
+         WHEELS], env=plain_environment(), text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT)
+    assert done.returncode == 0, done.stdout
+    assert 'No space left on device' in done.stdout
+    assert 'The disk is full: make room and run the same command again.' in done.stdout
+    assert done.stdout.endswith('again.\n'), done.stdout  # and no version is there

@@ -31,11 +31,12 @@ from installer.bundle import ROS_WHEELS
 from installer.bundle import WHEELS
 from installer.bundle import Manifest
 from installer.bundle import Problem
+from installer.machine import NO_ROS
+from installer.machine import WHEELS_OF_ROS
 from installer.machine import Ros
 
 KEPT = ('docs', 'vehicle', 'install.sh', 'LICENSE')
 """What of the bundle, besides its wheels, becomes part of the version."""
-PROGRAMS = ('frm', 'segmenter')
 PACKAGE = 'frm_perception'
 
 _SETUP = """\
@@ -52,7 +53,7 @@ _SOURCE_ROS = """\
 if [ -z "${{AMENT_PREFIX_PATH:-}}" ]; then
   . {setup}
 fi"""
-_NO_ROS = 'unset _ROS_WHEELS_BOOTSTRAP_COMPLETE'
+_OWN_ROS = 'unset _ROS_WHEELS_BOOTSTRAP_COMPLETE'
 
 
 def make_version(bundle: Path, manifest: Manifest, version: Path, ros: Ros) -> None:
@@ -67,17 +68,18 @@ def make_version(bundle: Path, manifest: Manifest, version: Path, ros: Ros) -> N
     # Without pip: that needs a package of Ubuntu which may not be there. The bundle has its own.
     _run([sys.executable, '-m', 'venv', '--system-site-packages', '--without-pip', str(venv)],
          _plain(os.environ))
-    _install_wheels(bundle, manifest, venv, with_ros=not ros.setup)
+    _install_wheels(bundle, manifest, venv, with_ros=ros == WHEELS_OF_ROS)
     packages, = venv.glob('lib/python3.*/site-packages')
+    programs = ('frm',) if ros == NO_ROS else ('frm', 'segmenter')
     library = venv / 'lib' / PACKAGE  # where `ros2 run` and `ros2 launch` look for programs
     library.mkdir()
     (version / 'bin').mkdir()
-    for name in PROGRAMS:
+    for name in programs:
         (library / name).symlink_to(f'../../bin/{name}')
         (version / 'bin' / name).symlink_to('../vehicle/run.sh')
     (version / 'share').symlink_to(f'venv/share/{PACKAGE}')
     (version / 'setup.sh').write_text(_setup_text(version, venv, packages, ros), encoding='utf-8')
-    for name in PROGRAMS:
+    for name in programs:
         _run([str(version / 'bin' / name), '--help'], _plain(os.environ))
 
 
@@ -134,7 +136,7 @@ def _plain(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _setup_text(version: Path, venv: Path, packages: Path, ros: Ros) -> str:
-    source = _SOURCE_ROS.format(setup=shlex.quote(ros.setup)) if ros.setup else _NO_ROS
+    source = _SOURCE_ROS.format(setup=shlex.quote(ros.setup)) if ros.setup else _OWN_ROS
     return _SETUP.format(
         version=shlex.quote(str(version)), source=source, venv=shlex.quote(str(venv)),
         packages=shlex.quote(str(packages)),

@@ -55,15 +55,16 @@ class Ros:
     """
     The ROS that an installation stands beside.
 
-    :param distribution: as in humble; nothing for the wheels of the bundle.
-    :param setup: file that a POSIX shell sources, or nothing for the wheels of the bundle.
+    :param distribution: as in humble, or nothing for none.
+    :param setup: file that a POSIX shell sources; nothing for the wheels of the bundle.
     """
 
     distribution: str
     setup: str
 
 
-WHEELS_OF_ROS = Ros('', '')
+WHEELS_OF_ROS = Ros('jazzy', '')
+NO_ROS = Ros('', '')
 
 
 def check_machine(manifest: Manifest) -> None:
@@ -140,6 +141,7 @@ def _how_to_source(manifest: Manifest) -> str:
     if any(name.startswith('ros-wheels/') for name in manifest.files):
         lines.append('Or take the wheels of ROS 2 Jazzy that the bundle brings along, without '
                      'ros2 and launch files:\n  ./install.sh --with-ros-wheels')
+    lines.append('Or, for frm alone and no node:\n  ./install.sh --without-ros')
     return '\n'.join(lines)
 
 

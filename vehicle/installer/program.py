@@ -30,6 +30,7 @@ from installer.bundle import load_manifest
 from installer.bundle import verify
 from installer.environment import damaged_files
 from installer.environment import make_version
+from installer.machine import NO_ROS
 from installer.machine import WHEELS_OF_ROS
 from installer.machine import Ros
 from installer.machine import check_disk
@@ -88,11 +89,14 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
                      help='the setup.sh of a ROS 2 or of a workspace, where none is sourced')
     ros.add_argument('--with-ros-wheels', action='store_true',
                      help='no ROS: install the wheels of ROS 2 that a bundle for x86_64 brings')
+    ros.add_argument('--without-ros', action='store_true',
+                     help='no ROS and no node, only what the command frm does without')
     parser.add_argument('--build-engines', action='store_true',
                         help='then build the engine that the node needs, which takes TensorRT '
                              'minutes')
     parser.add_argument('--parameters', type=Path, default=PARAMETERS, metavar='FILE',
-                        help="the node's parameters for --build-engines (default: %(default)s)")
+                        help="the node's parameters, for --build-engines and for what frm doctor "
+                             'looks at (default: %(default)s)')
     return parser.parse_args(arguments)
 
 
@@ -108,8 +112,10 @@ def _list(prefix: Prefix) -> int:
     for version in versions:
         record = read_record(version)
         use = {prefix.current: 'current', prefix.previous: 'previous'}.get(version, '')
-        print(f'{version.name:24} {use:9} commit {record["commit"][:12]}, beside ROS 2 '
-              f'{record["ros"]["distribution"] or "from wheels"}')
+        ros = Ros(**record['ros'])
+        beside = {NO_ROS: 'without ROS', WHEELS_OF_ROS: 'with wheels of ROS 2'}.get(
+            ros, f'beside ROS 2 {ros.distribution}, {ros.setup}')
+        print(f'{version.name:24} {use:9} commit {record["commit"][:12]}, {beside}')
     return 0
 
 
@@ -156,7 +162,7 @@ def _install(here: Path, prefix: Prefix, args: argparse.Namespace) -> int:
            if prefix.previous else ''))
     if args.build_engines:
         _build_engines(version, args.parameters)
-    _examine(version)
+    _examine(version, args.parameters)
     _tell_to_restart()
     return 0
 
@@ -167,6 +173,8 @@ def _ros(manifest: Manifest, args: argparse.Namespace) -> Ros:
             raise Problem('This bundle has no wheels of ROS 2: there are none for '
                           f'{manifest.machine}. Source a ROS 2 or name one with --ros-setup FILE.')
         return WHEELS_OF_ROS
+    if args.without_ros:
+        return NO_ROS
     ros = find_ros(manifest, args.ros_setup)
     say(f'beside ROS 2 {ros.distribution}, {ros.setup}')
     return ros
@@ -224,14 +232,16 @@ def _build_engines(version: Path, parameters: Path) -> None:
         raise Problem('installed, but the engine could not be built; the lines above say why')
 
 
-def _examine(version: Path) -> None:
+def _examine(version: Path, parameters: Path) -> None:
     """Run `frm doctor`, whose findings are advice: the installation is whole."""
-    frm = version / 'bin' / 'frm'
-    if subprocess.run([frm, 'doctor', '--help'], capture_output=True).returncode:
+    doctor = [str(version / 'bin' / 'frm'), 'doctor']
+    if subprocess.run([*doctor, '--help'], capture_output=True).returncode:
         return  # a version that has none yet
     say('what "frm doctor" says of this computer:')
-    done = subprocess.run([frm, 'doctor'])
-    if done.returncode:
+    if parameters.is_file():
+        doctor += ['--params', str(parameters.resolve())]
+    command, variables = as_the_node(doctor)
+    if subprocess.run(command, env=variables).returncode:
         say('"frm doctor" found what to mend before the node runs well')
 
 

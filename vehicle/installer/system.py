@@ -37,7 +37,7 @@ _NAMES = {
 }
 """Where files of `vehicle/systemd` go; all else that ends like a unit goes to :data:`UNITS`."""
 _UNIT_SUFFIXES = {'.service', '.target', '.timer', '.socket', '.path'}
-_SITE_FILES = {'segmenter.env': 'vehicle/systemd/segmenter.env',
+SITE_FILES = {'segmenter.env': 'vehicle/systemd/segmenter.env',
                'segmenter.yaml': 'share/config/segmenter.yaml'}
 """Files that belong to the site: they are written once and never again."""
 
@@ -45,6 +45,13 @@ _SITE_FILES = {'segmenter.env': 'vehicle/systemd/segmenter.env',
 def has_systemd() -> bool:
     """Return whether units can be installed: by root, on a computer that systemd runs."""
     return os.geteuid() == 0 and RUNNING_SYSTEMD.is_dir()
+
+
+def target_of(path: Path) -> Path | None:
+    """Return where a file of `vehicle/systemd` goes with every version, or None: nowhere."""
+    if path.suffix in _UNIT_SUFFIXES:
+        return UNITS / path.name
+    return _NAMES.get(path.name)
 
 
 def install_units(version: Path, say: Callable[[str], None]) -> None:
@@ -56,13 +63,11 @@ def install_units(version: Path, say: Callable[[str], None]) -> None:
     folder = version / 'vehicle' / 'systemd'
     placed = []
     for path in sorted(folder.glob('*')):
-        target = _NAMES.get(path.name)
-        if path.suffix in _UNIT_SUFFIXES:
-            target = UNITS / path.name
+        target = target_of(path)
         if target is not None:
             _place(path, target)
             placed.append(path.name)
-    for name, source in _SITE_FILES.items():
+    for name, source in SITE_FILES.items():
         if not (SITE / name).exists() and (version / source).is_file():
             _place(version / source, SITE / name)
             say(f'wrote {SITE / name}, which is yours from now on')

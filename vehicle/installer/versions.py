@@ -86,16 +86,16 @@ class Prefix:
 
         A reader finds the old version or the new one, never none.
         """
+        # In this order, so that whatever moment ends this program, `current` leads to a whole
+        # version, and the next call goes on from there.
+        for name in ENTRANCES:
+            _link(self.folder / name, Path('current') / name)
         before = self.current
         if before == version:
             return
-        # In this order, so that whatever moment ends this program, `current` leads to a whole
-        # version.
         if before is not None:
             _link(self.folder / 'previous', _relative(before))
         _link(self.folder / 'current', _relative(version))
-        for name in ENTRANCES:
-            _link(self.folder / name, Path('current') / name)
 
     def roll_back(self) -> Path:
         """
