@@ -45,10 +45,10 @@ from scripts.vehicle_wheels import ROS
 from scripts.vehicle_wheels import BundleError
 from scripts.vehicle_wheels import Target
 from scripts.vehicle_wheels import build_wheel
-from scripts.vehicle_wheels import check_complete
 from scripts.vehicle_wheels import collect
 from scripts.vehicle_wheels import glibc_of
 from scripts.vehicle_wheels import pins
+from scripts.vehicle_wheels import unmet
 from scripts.vehicle_wheels import unpacked_bytes
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -131,8 +131,13 @@ def make_bundle(root: Path, target: Target, given: Sequence[Path], output: Path,
     with tempfile.TemporaryDirectory() as folder:
         own = _own_wheel(root, Path(folder), commit)
         wheels = [*wheels, own]
-        check_complete(wheels, [], target)
-        check_complete(ros, wheels, target)
+        others = [path for path in wheels if path not in given]
+        faults = [*unmet(others, given, target), *unmet(ros, wheels, target)]
+        if faults:
+            raise BundleError('\n  '.join(['the wheels are not complete:', *faults]))
+        # A vendor's may ask for another numpy than ROS is compiled for, and run with that one.
+        for fault in unmet(given, others, target):
+            print(f'  WARNING: {fault}; it is taken as it is')
         return write_tarball(tracked(root, BESIDE), root, wheels, ros, target, commit, output)
 
 

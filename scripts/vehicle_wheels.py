@@ -142,16 +142,15 @@ def check_wheel(path: Path, target: Target) -> None:
         raise BundleError(f'{path.name} is not for Python {target.python} on {target.machine}')
 
 
-def check_complete(wheels: Sequence[Path], provided: Sequence[Path], target: Target) -> None:
+def unmet(wheels: Sequence[Path], provided: Sequence[Path], target: Target) -> list[str]:
     """
     Resolve what every wheel requires on a target by the wheels that are there.
 
     :param provided: further wheels that requirements may be met by.
-    :raises BundleError: something is missing, or is there in a version that does not do.
+    :return: a line for each requirement that is not met.
     """
-    all_wheels = [*wheels, *provided]
     versions = {name: version for name, version, _, _ in
-                (parse_wheel_filename(path.name) for path in all_wheels)}
+                (parse_wheel_filename(path.name) for path in [*wheels, *provided])}
     roles = {_role(name) for name in versions}
     faults = []
     for path in wheels:
@@ -162,8 +161,7 @@ def check_complete(wheels: Sequence[Path], provided: Sequence[Path], target: Tar
                     faults.append(f'{path.name} needs {needed}, and {versions[name]} is there')
             elif _role(name) not in roles:
                 faults.append(f'{path.name} needs {needed}')
-    if faults:
-        raise BundleError('\n  '.join(['the wheels are not complete:', *faults]))
+    return faults
 
 
 def glibc_of(wheels: Sequence[Path]) -> str:

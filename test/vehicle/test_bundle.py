@@ -148,6 +148,16 @@ def test_a_bundle_that_is_not_complete_is_not_written(checkout: Checkout, tmp_pa
     assert not list(tmp_path.glob('out/*.tar*'))
 
 
+def test_a_wheel_that_is_given_is_taken_with_a_warning_of_what_it_asks_for(
+        checkout: Checkout, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    vendors = write_wheel(tmp_path, 'one', '1.1', {}, needs=['numpy>=2'],
+                          tag='cp310-cp310-linux_aarch64')
+    tarball = make_bundle(checkout.root, TARGET, [vendors], tmp_path / 'out', False)
+    assert f'WARNING: {vendors.name} needs numpy>=2; it is taken' in capsys.readouterr().out
+    wheels = {name for name in content(tarball) if name.startswith('wheels/one-')}
+    assert wheels == {f'wheels/{vendors.name}'}
+
+
 def test_outside_git_there_is_no_bundle(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match='must be a git checkout'):
         make_bundle(tmp_path, TARGET, [], tmp_path / 'out', False)

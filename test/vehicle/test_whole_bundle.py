@@ -40,7 +40,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(
     not NAMESPACES, reason='this user may not make namespaces')]
 
 ROOT = Path(__file__).resolve().parents[2]
-LOWEST_AGREEMENT = 0.999
+LOWEST_AGREEMENT = {'fp32': 0.999, 'int8': 0.98}
 """Share of pixels that two processors, which sum in another order, must label alike."""
 
 _ELF = bytes.fromhex('7f454c46 02010100 00000000 00000000 0200b700')
@@ -167,7 +167,7 @@ def test_on_an_emulated_arm_processor_the_bundle_gives_the_labels_of_this_one(
         cv2.imwrite(str(frames / f'{seed}.png'), image[..., ::-1])
     said = on_arm(arm_root, f'cd /srv/{bundle.name} && ./install.sh --without-ros')
     assert 'is the current version' in said
-    for precision in ('fp32', 'int8'):
+    for precision in LOWEST_AGREEMENT:
         options = ['--resolution', '64x128', '--precision', precision]
         on_arm(arm_root, f'cd /srv && /opt/frm_perception/bin/frm segment frames -o {precision} '
                + ' '.join(options))
@@ -176,8 +176,7 @@ def test_on_an_emulated_arm_processor_the_bundle_gives_the_labels_of_this_one(
         for kind in ('label', 'drivable'):
             agreement = share_alike(folder / precision, arm_root / 'srv' / precision, kind)
             print(f'{precision} {kind}: {agreement:.6f} of the pixels are alike')
-            if precision == 'fp32':
-                assert agreement >= LOWEST_AGREEMENT
+            assert agreement >= LOWEST_AGREEMENT[precision]
 
 
 def share_alike(ours: Path, theirs: Path, kind: str) -> float:

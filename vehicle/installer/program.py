@@ -225,8 +225,7 @@ def _build_engines(version: Path, parameters: Path) -> None:
                       "file with the node's parameters by --parameters FILE")
     say('building the engine')
     command, variables = as_the_node(
-        [str(version / 'bin' / 'segmenter'), '--build-only', '--ros-args', '--params-file',
-         str(parameters.resolve())])
+        [str(version / 'bin' / 'frm'), 'engine', 'build', '--params', str(parameters.resolve())])
     done = subprocess.run(command, env=variables)
     if done.returncode:
         raise Problem('installed, but the engine could not be built; the lines above say why')
