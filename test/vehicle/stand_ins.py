@@ -53,7 +53,7 @@ import importlib.util, sys
 
 def frm():
     print(sys.argv[1:], importlib.util.find_spec('rclpy') is not None)
-    return 2 if sys.argv[1:] == ['doctor'] else 0
+    return 2 if sys.argv[1] == 'doctor' and '--help' not in sys.argv else 0
 
 def segmenter():
     if '--help' in sys.argv:

@@ -91,12 +91,16 @@ def prefix(installed: Path, tmp_path: Path) -> Path:
 def test_it_installs_beside_a_sourced_ros_which_its_programs_find_again(
         first: Path, tmp_path: Path) -> None:
     setup = ros_setup(tmp_path, os.pathsep.join(path for path in sys.path if path))
-    said = run_install(first, tmp_path / 'opt', '--ros-setup', str(setup))
+    parameters = tmp_path / 'my.yaml'
+    parameters.write_text('{}\n')
+    said = run_install(first, tmp_path / 'opt', '--ros-setup', str(setup), '--build-engines',
+                       '--parameters', str(parameters))
     assert said.returncode == 0, said.stdout
     frm = tmp_path / 'opt' / 'bin' / 'frm'
     assert run(frm, 'one', 'two words') == "['one', 'two words'] True\n"
     assert (tmp_path / 'opt' / 'share' / 'config' / 'segmenter.yaml').is_file()
-    assert "['doctor'] True" in said.stdout
+    assert f"['engine', 'build', '--params', '{parameters}'] True" in said.stdout
+    assert f"['doctor', '--params', '{parameters}'] True" in said.stdout
     assert 'found what to mend' in said.stdout
 
 
@@ -129,6 +133,12 @@ def test_what_is_installed_already_is_left_as_it_is(first: Path, installed: Path
     assert said.returncode == 0, said.stdout
     assert 'is installed already and whole' in said.stdout
     assert (record.stat().st_ino, record.stat().st_mtime) == (before.st_ino, before.st_mtime)
+
+
+def test_engines_are_built_of_parameters_that_are_there(first: Path, installed: Path) -> None:
+    said = run_install(first, installed, WHEELS, '--build-engines', '--parameters', '/no.yaml')
+    assert said.returncode == 1
+    assert 'installed, but no engine was built: there is no /no.yaml' in said.stdout
 
 
 def test_a_new_version_leaves_a_running_one_alone_and_one_command_goes_back(
