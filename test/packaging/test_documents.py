@@ -39,7 +39,8 @@ def test_links_to_files_lead_to_files(document: Path) -> None:
 
 @pytest.mark.parametrize('document', [
     'CONTRIBUTING.md', 'SECURITY.md', 'QUALITY_DECLARATION.md', 'docs/features.md',
-    'docs/doctor.md', 'docs/metrics.md', 'docs/nav2.md'])
+    'docs/devices.md', 'docs/doctor.md', 'docs/jetson.md', 'docs/metrics.md', 'docs/nav2.md',
+    'docs/vehicle.md'])
 def test_the_readme_leads_to_the_document(document: str) -> None:
     assert f']({document})' in text_of('README.md')
 
