@@ -38,11 +38,10 @@ TARGET = Target('aarch64', '3.10')
 
 
 class Checkout:
-    """A git checkout of a small package, with a folder of wheels in place of the index."""
+    """A git checkout of a small package, whose wheels are in folders as if downloaded before."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / 'checkout'
-        self.wheels = folder / 'wheels'
         self.write('package.xml', '<package><version>0.3.0</version></package>')
         self.write('setup.py', 'from setuptools import setup\n'
                                'setup(name="frm_perception", version="0.3.0",\n'
@@ -54,8 +53,9 @@ class Checkout:
             self.write(name, f'{name}\n')
         self.write('requirements/run.txt', 'one==1.0\n')
         self.write('requirements/vehicle.txt', 'pip==26.3\n')
-        for name, version in (('one', '1.0'), ('pip', '26.3')):
-            write_wheel(self.wheels, name, version, {})
+        for output in ('out', 'second'):
+            for name, version in (('one', '1.0'), ('pip', '26.3')):
+                write_wheel(folder / output / 'wheels' / 'aarch64-3.10', name, version, {})
         self.git('init', '--quiet')
         self.git('add', '--all')
         self.git('commit', '--quiet', '--message=first')
@@ -75,11 +75,9 @@ class Checkout:
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
     """Return a checkout whose requirements are met without a network."""
-    result = Checkout(tmp_path)
     monkeypatch.setenv('PIP_NO_INDEX', '1')
-    monkeypatch.setenv('PIP_FIND_LINKS', str(result.wheels))
     monkeypatch.setenv('PIP_CONFIG_FILE', os.devnull)
-    return result
+    return Checkout(tmp_path)
 
 
 def content(tarball: Path) -> dict[str, tarfile.TarInfo]:
@@ -89,7 +87,7 @@ def content(tarball: Path) -> dict[str, tarfile.TarInfo]:
 
 
 def test_the_same_commit_gives_the_same_bytes(checkout: Checkout, tmp_path: Path) -> None:
-    first = make_bundle(checkout.root, TARGET, [], tmp_path / 'first', False)
+    first = make_bundle(checkout.root, TARGET, [], tmp_path / 'out', False)
     again = tmp_path / 'elsewhere'
     subprocess.run(['git', 'clone', '--quiet', checkout.root, again], check=True)
     before = os.umask(0o077)

@@ -92,8 +92,9 @@ def test_without_network_the_bundle_is_installed_and_runs_the_demo(folder: Path)
                             '--with-ros-wheels'], **variables)
     assert said.returncode == 0, said.stdout
     shutil.rmtree(bundle)
-    said = without_network([folder / 'opt' / 'bin' / 'frm', 'demo', '--frames', '12',
-                            '--rate', '4', '--size', '270x480', '--output', folder / 'demo'], **variables)
+    said = without_network(
+        [folder / 'opt' / 'bin' / 'frm', 'demo', '--frames', '12', '--rate', '4', '--size',
+         '270x480', '--output', folder / 'demo'], **variables)
     assert said.returncode == 0, said.stdout
     frames = json.loads((folder / 'demo' / 'summary.json').read_text())['frames']
     assert frames['answered'] > 0
