@@ -14,6 +14,7 @@
 """`frm doctor`, as a user runs it on this very computer."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def test_every_finding_has_a_source_and_what_is_wrong_a_remedy(
     for finding in report['findings']:
         assert set(finding) == KEYS and finding['found'] and finding['source']
         assert bool(finding['remedy']) == (finding['level'] in ('warning', 'error')), finding
-        row = finding['check'].replace('provider cpu', 'provider PROVIDER')
+        row = re.sub('^provider .*', 'provider PROVIDER', finding['check'])
         assert f'\n| `{row}` |' in DOCUMENT.read_text('utf-8')
     assert status == (1 if 'error' in levels.values() else 0)
     assert report['status'] == next(

@@ -154,6 +154,28 @@ def tensorrt_release(number: int) -> str:
     return f'{number // major}.{number % major // 100}.{number % 100}'
 
 
+def providers_to_try(asked: str, offered: Sequence[str], has_openvino: bool, has_gpu: bool
+                     ) -> list[str]:
+    """
+    Return what the tiny model is run with: what is asked for, and all else that could be.
+
+    :param offered: by ONNX Runtime.
+    :param has_gpu: whether an NVIDIA GPU can be used.
+    """
+    others = [name for name in offered if has_gpu or name not in ON_GPU]
+    if has_openvino:
+        others.append('openvino')
+    # PyTorch runs no model that it does not know by name.
+    return [name for name in dict.fromkeys([asked, *others]) if name != 'torch']
+
+
+def as_unasked(finding: Finding) -> Finding:
+    """Return the finding of a provider that is not asked for: where bad, nothing is to be done."""
+    if finding.level is Level.OK:
+        return finding
+    return Finding(finding.check, Level.SKIPPED, f'not asked for: {finding.found}', finding.source)
+
+
 def check_attempt(machine: Machine, provider: str, attempt: Attempt, capability: str) -> Finding:
     """
     Tell whether a provider really computes.

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import packages_distributions
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 from frm_perception.runtime.bundle import Bundle
@@ -36,6 +37,7 @@ from frm_perception.runtime.doctor.capacity import check_swap
 from frm_perception.runtime.doctor.clock import check_clock
 from frm_perception.runtime.doctor.clock import kernel_clock_state
 from frm_perception.runtime.doctor.engines import Runtime
+from frm_perception.runtime.doctor.engines import as_unasked
 from frm_perception.runtime.doctor.engines import check_attempt
 from frm_perception.runtime.doctor.engines import check_dla
 from frm_perception.runtime.doctor.engines import check_engine
@@ -43,6 +45,7 @@ from frm_perception.runtime.doctor.engines import check_gpu
 from frm_perception.runtime.doctor.engines import check_inference
 from frm_perception.runtime.doctor.engines import check_onnxruntime
 from frm_perception.runtime.doctor.engines import check_tensorrt
+from frm_perception.runtime.doctor.engines import providers_to_try
 from frm_perception.runtime.doctor.finding import Finding
 from frm_perception.runtime.doctor.finding import Level
 from frm_perception.runtime.doctor.jetson import check_jetpack
@@ -149,11 +152,13 @@ def _computing(machine: Machine, asked: Asked, find: Callable[[], Bundle], cache
                 check_onnxruntime(machine, runtime, asked.provider,
                                   (gpu or {}).get('cuda driver', '')),
                 _tensorrt(machine, runtime, asked.provider)]
-    capability = (gpu or {}).get('compute capability', '')
-    if asked.provider != 'torch':  # which runs no model that it does not know by name
-        tell(f'trying provider {asked.provider} with a tiny model; TensorRT takes its time')
-        findings.append(check_attempt(machine, asked.provider, try_provider(asked.provider),
-                                      capability))
+    for name in providers_to_try(asked.provider, runtime.offered,
+                                 find_spec('openvino') is not None, gpu is not None):
+        tell(f'trying provider {name} with a tiny model'
+             + (', which takes TensorRT its time' if name == 'tensorrt' else ''))
+        found = check_attempt(machine, name, try_provider(name),
+                              (gpu or {}).get('compute capability', ''))
+        findings.append(found if name == asked.provider else as_unasked(found))
     findings.append(model)
     # TensorRT compiles a real model for minutes: that is what "frm engine build" is for.
     if bundle is not None and asked.provider != 'tensorrt':

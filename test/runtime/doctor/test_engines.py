@@ -22,6 +22,7 @@ from machines import laid_out
 
 from frm_perception.runtime.doctor.attempt import Attempt
 from frm_perception.runtime.doctor.engines import Runtime
+from frm_perception.runtime.doctor.engines import as_unasked
 from frm_perception.runtime.doctor.engines import check_attempt
 from frm_perception.runtime.doctor.engines import check_dla
 from frm_perception.runtime.doctor.engines import check_engine
@@ -29,6 +30,7 @@ from frm_perception.runtime.doctor.engines import check_gpu
 from frm_perception.runtime.doctor.engines import check_inference
 from frm_perception.runtime.doctor.engines import check_onnxruntime
 from frm_perception.runtime.doctor.engines import check_tensorrt
+from frm_perception.runtime.doctor.engines import providers_to_try
 from frm_perception.runtime.doctor.engines import tensorrt_release
 from frm_perception.runtime.doctor.finding import Level
 
@@ -163,3 +165,23 @@ def test_what_computes_as_asked_is_well(tmp_path: Path) -> None:
     assert finding.level is Level.OK and finding.found == 'cuda computes in fp32'
     assert check_inference(attempt).level is Level.OK
     assert check_inference(Attempt('cpu', 'fp32', 'not as asked')).level is Level.ERROR
+
+
+@pytest.mark.parametrize(('asked', 'offered', 'has_openvino', 'has_gpu', 'tried'), [
+    ('auto', ('cpu',), True, False, ['auto', 'cpu', 'openvino']),
+    ('cpu', ('cpu',), False, False, ['cpu']),
+    ('auto', ('tensorrt', 'cuda', 'cpu'), False, True, ['auto', 'tensorrt', 'cuda', 'cpu']),
+    ('cuda', ('tensorrt', 'cuda', 'cpu'), False, False, ['cuda', 'cpu']),
+    ('torch', ('cpu',), False, True, ['cpu'])])
+def test_each_provider_that_could_compute_is_tried(
+        asked: str, offered: tuple[str, ...], has_openvino: bool, has_gpu: bool, tried: list[str]
+        ) -> None:
+    assert providers_to_try(asked, offered, has_openvino, has_gpu) == tried
+
+
+def test_what_is_not_asked_for_may_fail(tmp_path: Path) -> None:
+    machine = laid_out(tmp_path, ORIN_NANO)
+    bad = as_unasked(check_attempt(machine, 'tensorrt', Attempt('cpu', 'fp32', 'wrong'), '8.7'))
+    assert bad.level is Level.SKIPPED and bad.found == 'not asked for: wrong' and not bad.remedy
+    good = check_attempt(machine, 'cuda', Attempt('cuda', 'fp32', ''), '8.7')
+    assert as_unasked(good) is good
