@@ -56,23 +56,29 @@ class Runtime:
     cuda: str = ''
 
 
-def check_gpu(machine: Machine, properties: Mapping[str, str] | None, problem: str) -> Finding:
+def check_gpu(machine: Machine, properties: Mapping[str, str] | None, problem: str,
+              provider: str) -> Finding:
     """
     Tell which NVIDIA GPU there is.
 
     :param properties: of :func:`frm_perception.runtime.nvidia.gpu_properties`; None: it failed.
     :param problem: why it did.
+    :param provider: as asked for.
     """
     source = 'libcuda.so.1'
     if properties is not None:
         return Finding('GPU', Level.OK, ', '.join(
             f'{name} {value}' if name != 'name' else value
             for name, value in properties.items()), source)
-    if machine.is_jetson:
-        return Finding('GPU', Level.ERROR, f'the driver cannot be used: {problem}', source,
-                       'in a container: "docker run --runtime nvidia"; else JetPack must be '
-                       'installed, and the user in the groups video and render')
-    return Finding('GPU', Level.SKIPPED, 'no NVIDIA driver', source)
+    wanted = provider in ON_GPU or machine.is_jetson and provider == 'auto'
+    if not wanted and _MISSING.search(problem):
+        return Finding('GPU', Level.SKIPPED, 'no NVIDIA driver', source)
+    remedy = ('in a container: "docker run --runtime nvidia"; else JetPack must be installed, and '
+              'the user in the groups video and render' if machine.is_jetson else
+              'in a container: "docker run --gpus all"; else "nvidia-smi" tells more, and after '
+              'an update of the driver the computer has to be started again')
+    return Finding('GPU', Level.ERROR if wanted else Level.WARNING,
+                   f'the driver cannot be used: {problem}', source, remedy)
 
 
 def check_onnxruntime(machine: Machine, runtime: Runtime, provider: str, driver: str) -> Finding:

@@ -148,7 +148,7 @@ def _computing(machine: Machine, asked: Asked, find: Callable[[], Bundle], cache
         no_gpu = str(error)
     runtime = _runtime()
     model, bundle = check_model(find, asked.precision)
-    findings = [check_gpu(machine, gpu, no_gpu),
+    findings = [check_gpu(machine, gpu, no_gpu, asked.provider),
                 check_onnxruntime(machine, runtime, asked.provider,
                                   (gpu or {}).get('cuda driver', '')),
                 _tensorrt(machine, runtime, asked.provider)]

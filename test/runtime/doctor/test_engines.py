@@ -41,18 +41,24 @@ FOR_CUDA_13 = Runtime('', '1.31.1', {'onnxruntime-gpu': '1.31.1'}, ('tensorrt', 
 BOTH = Runtime('', '1.23.0', {'onnxruntime': '1.23.2', 'onnxruntime-gpu': '1.23.0'},
                ('tensorrt', 'cuda', 'cpu'))
 MISSING = Runtime('ONNX Runtime cannot be imported', '', {}, ())
+BROKEN_DRIVER = 'cuInit of libcuda.so.1 failed with CUDA error 803'
 NO_DRIVER = 'libcuda.so.1: cannot open shared object file'
 
 
-@pytest.mark.parametrize(('files', 'level'), [(ORIN_NANO, Level.ERROR), (DESKTOP, Level.SKIPPED)])
-def test_a_missing_driver_is_an_error_where_a_gpu_must_be(
-        tmp_path: Path, files: dict[str, str], level: Level) -> None:
-    assert check_gpu(laid_out(tmp_path, files), None, NO_DRIVER).level is level
+@pytest.mark.parametrize(('files', 'problem', 'provider', 'level'), [
+    (ORIN_NANO, NO_DRIVER, 'auto', Level.ERROR), (ORIN_NANO, NO_DRIVER, 'cpu', Level.SKIPPED),
+    (DESKTOP, NO_DRIVER, 'auto', Level.SKIPPED), (DESKTOP, NO_DRIVER, 'cuda', Level.ERROR),
+    (DESKTOP, BROKEN_DRIVER, 'auto', Level.WARNING),
+    (DESKTOP, BROKEN_DRIVER, 'tensorrt', Level.ERROR)])
+def test_a_driver_that_cannot_be_used_is_an_error_where_a_gpu_must_be(
+        tmp_path: Path, files: dict[str, str], problem: str, provider: str, level: Level) -> None:
+    finding = check_gpu(laid_out(tmp_path, files), None, problem, provider)
+    assert finding.level is level and bool(finding.remedy) == (level is not Level.SKIPPED)
 
 
 def test_a_gpu_is_told_with_its_compute_capability(tmp_path: Path) -> None:
     properties = {'name': 'Orin', 'compute capability': '8.7', 'cuda driver': '12060'}
-    finding = check_gpu(laid_out(tmp_path, ORIN_NANO), properties, '')
+    finding = check_gpu(laid_out(tmp_path, ORIN_NANO), properties, '', 'auto')
     assert finding.level is Level.OK
     assert finding.found == 'Orin, compute capability 8.7, cuda driver 12060'
 
