@@ -139,3 +139,12 @@ def test_the_worst_part_decides_and_each_that_is_not_well_is_named(
         said: dict[str, Any], verdict: Verdict, problems: int) -> None:
     health = judge(said)
     assert (health.verdict, len(health.problems)) == (verdict, problems)
+
+
+def test_to_ask_leaves_no_log_file(tmp_path: Path) -> None:
+    asked = subprocess.run(
+        [sys.executable, '-m', 'frm_perception.cli.main', 'health', '--node', '/nobody',
+         '--timeout', '0.1'], env={**os.environ, 'ROS_LOG_DIR': str(tmp_path)}, text=True,
+        stdout=subprocess.PIPE)
+    assert (asked.returncode, 'no word on /nobody/metrics' in asked.stdout) == (1, True)
+    assert list(tmp_path.iterdir()) == []

@@ -74,7 +74,9 @@ class Participant:
                 print(f'Warning: {warning}', file=sys.stderr)
         self._old_handler: Any = signal.signal(signal.SIGTERM, _exit_on_signal)
         self._context = Context()
-        rclpy.init(args=[], context=self._context,
+        # A command says on the terminal what it has to say. A supervisor that asks for the health
+        # twice a minute would leave as many files in the folder of logs.
+        rclpy.init(args=['--ros-args', '--disable-external-lib-logs'], context=self._context,
                    signal_handler_options=SignalHandlerOptions.NO)
         self.node = Node(self._name, context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
