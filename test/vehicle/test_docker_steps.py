@@ -19,6 +19,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,29 @@ from dockerfile import stages
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / 'vehicle' / 'docker'
 PREFIX = '/opt/frm_perception'
+
+# What `docker run --read-only` with two volumes and a /tmp leaves to the processes in it.
+READ_ONLY = r"""
+set -e
+mount --make-rprivate /
+for folder in cache log tmp; do mount --bind "$1/$folder" "$1/$folder"; done
+mount -o remount,bind,ro /
+if touch "$1/there" 2>/dev/null; then echo 'the file system is not read-only'; exit 1; fi
+export HOME=$1/cache XDG_CACHE_HOME=$1/cache NUMBA_CACHE_DIR=$1/cache/numba TMPDIR=$1/tmp
+export ROS_LOG_DIR=$1/log ROS_SETUP=$1/setup.bash
+"$1/entrypoint.sh" python -m frm_perception.ros.segmenter --autostart \
+    --ros-args --params-file "$2/config/segmenter.yaml" &
+node=$!
+for _ in $(seq 20); do
+    status=0
+    "$1/entrypoint.sh" python -m frm_perception.cli.main health --timeout 5 || status=$?
+    [ $status -ne 0 ] || break
+    sleep 1
+done
+kill -TERM $node
+wait $node
+exit $status
+"""
 
 
 def build(stage: str, file: Path, prefix: Path, source: Path) -> None:
@@ -49,6 +73,26 @@ def build(stage: str, file: Path, prefix: Path, source: Path) -> None:
             said = subprocess.run(['bash', '-o', 'pipefail', '-c', text], cwd=source, text=True,
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             assert said.returncode == 0, said.stdout
+
+
+@pytest.mark.slow
+def test_the_node_works_behind_the_entry_point_with_a_read_only_file_system(
+        tmp_path: Path) -> None:
+    pytest.importorskip('rclpy', reason='needs ROS: requirements/ros-wheels.txt')
+    unshare = ['unshare', '--mount', *([] if os.geteuid() == 0 else ['--map-root-user'])]
+    if subprocess.run([*unshare, 'true'], capture_output=True).returncode:
+        pytest.skip('this user may not make mounts of its own')
+    for name in ('cache', 'log', 'tmp'):
+        (tmp_path / name).mkdir()
+    (tmp_path / 'venv').symlink_to(sys.prefix)
+    (tmp_path / 'setup.bash').write_text('')
+    shutil.copy(FOLDER / 'entrypoint.sh', tmp_path)
+    said = subprocess.run(
+        [*unshare, 'bash', '-c', READ_ONLY, 'bash', tmp_path, ROOT], cwd=ROOT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert said.returncode == 0, said.stdout
+    assert '/segmenter is healthy' in said.stdout
+    assert len(list((tmp_path / 'log').iterdir())) == 1  # the node's
 
 
 @pytest.mark.slow
