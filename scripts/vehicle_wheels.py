@@ -230,7 +230,9 @@ def build_wheel(source: str, folder: Path, epoch: int) -> None:
     :param epoch: seconds since 1970 that its files bear as their time; a zip file begins in 1980.
     """
     earliest = 315532800  # 1980-01-01
-    run_pip(['wheel', '--no-deps', '--no-build-isolation', f'--wheel-dir={folder}', source],
+    run_pip(['wheel', '--no-deps', '--no-build-isolation', f'--wheel-dir={folder}', source,
+             # Not compressed: every zlib does that in a way of its own.
+             '--config-settings=--build-option=--compression=stored'],
             {'SOURCE_DATE_EPOCH': str(max(epoch, earliest))})
 
 

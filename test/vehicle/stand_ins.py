@@ -166,7 +166,7 @@ def run_install(bundle: Path, prefix: Path, *arguments: str,
     return subprocess.run(
         [bundle / 'install.sh', '--prefix', prefix, *arguments], stdin=subprocess.DEVNULL,
         env={**plain_environment(), **variables}, text=True, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT)
+        stderr=subprocess.STDOUT, umask=0o077)  # as a careful root has it
 
 
 def supported() -> bool:

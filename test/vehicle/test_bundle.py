@@ -19,6 +19,7 @@ import json
 import os
 import subprocess
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,9 @@ def test_a_bundle_holds_wheels_units_documents_and_a_manifest_of_them_all(
     assert set(manifest.files) == set(members) - {'manifest.json'}
     verify(tmp_path / top, manifest, lambda text: None)
     assert f'{manifest.commit[:8]}-aarch64-python3.10' in top
+    wheel, = (tmp_path / top / 'wheels').glob('frm_perception-*')
+    with zipfile.ZipFile(wheel) as archive:  # what compresses differs from computer to computer
+        assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_STORED}
 
 
 def test_what_is_not_committed_is_refused_or_marked(checkout: Checkout, tmp_path: Path) -> None:

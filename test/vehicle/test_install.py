@@ -135,6 +135,14 @@ def test_what_is_installed_already_is_left_as_it_is(first: Path, installed: Path
     assert (record.stat().st_ino, record.stat().st_mtime) == (before.st_ino, before.st_mtime)
 
 
+def test_another_user_can_run_what_root_installed(installed: Path) -> None:
+    closed = [path for path in (installed, *installed.rglob('*'))
+              if not path.is_symlink() and path.name != '.lock'
+              and path.stat().st_mode & 0o44 != 0o44]
+    assert closed == []
+    assert (installed / 'current' / 'venv' / 'bin' / 'frm').stat().st_mode & 0o55 == 0o55
+
+
 def test_engines_are_built_of_parameters_that_are_there(first: Path, installed: Path) -> None:
     said = run_install(first, installed, WHEELS, '--build-engines', '--parameters', '/no.yaml')
     assert said.returncode == 1

@@ -58,6 +58,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the program; return its exit status."""
     here = Path(__file__).resolve().parents[2]
     args = _parse(arguments)
+    os.umask(0o022)  # the node runs as another user than the one who installs
     prefix = Prefix(Path(os.path.abspath(args.prefix or _prefix_of(here))))
     try:
         if args.list:
