@@ -178,7 +178,8 @@ def _namespaces() -> list[str]:
     """Return what runs a command with mounts of its own, or nothing where that is not allowed."""
     command = ['unshare', '--user', '--map-root-user', '--mount']
     try:
-        allowed = subprocess.run([*command, 'true'], capture_output=True).returncode == 0
+        allowed = subprocess.run([*command, 'mount', '-t', 'tmpfs', 'tmpfs', '/tmp'],
+                                 capture_output=True).returncode == 0
     except FileNotFoundError:
         return []
     return command if allowed else []

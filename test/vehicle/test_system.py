@@ -123,6 +123,23 @@ def test_whenever_a_change_of_version_ends_the_current_one_is_whole(
         assert prefix.previous == new
 
 
+def test_a_version_that_could_not_be_installed_anew_is_back(tmp_path: Path) -> None:
+    prefix = Prefix(tmp_path)
+    version = prefix.versions / '1.0-aaaaaaaa'
+    version.mkdir(parents=True)
+    write_record(version, {'commit': 'first'})
+    with pytest.raises(OSError, match='full'), prefix.replacing(version):
+        assert not version.exists()
+        version.mkdir()
+        raise OSError('full')
+    assert versions.read_record(version) == {'commit': 'first'}
+    with prefix.replacing(version):
+        version.mkdir()
+        write_record(version, {'commit': 'second'})
+    assert versions.read_record(version) == {'commit': 'second'}
+    assert list(prefix.versions.iterdir()) == [version]
+
+
 @pytest.mark.skipif(shutil.which('shellcheck') is None, reason='shellcheck is not installed')
 def test_shellcheck_finds_nothing_in_the_scripts() -> None:
     scripts = sorted((ROOT / 'vehicle').rglob('*.sh'))

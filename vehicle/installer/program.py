@@ -148,7 +148,6 @@ def _install(here: Path, prefix: Prefix, args: argparse.Namespace) -> int:
         if _is_installed(version, ros):
             say(f'{version} is installed already and whole')
         else:
-            prefix.clear(version)
             check_disk(manifest, prefix.folder)
             _make(here, manifest, prefix, version, ros)
         prefix.use(version)
@@ -201,14 +200,11 @@ def _is_installed(version: Path, ros: Ros) -> bool:
 def _make(here: Path, manifest: Manifest, prefix: Prefix, version: Path, ros: Ros) -> None:
     say(f'installing into {version}')
     try:
-        make_version(here, manifest, version, ros)
-        write_record(version, {'commit': manifest.commit, 'ros': vars(ros)})
+        with prefix.replacing(version):
+            make_version(here, manifest, version, ros)
+            write_record(version, {'commit': manifest.commit, 'ros': vars(ros)})
     except OSError as error:
-        prefix.clear(version)
         raise Problem(f'{error}. Nothing has changed: what was installed is still used.') from None
-    except BaseException:
-        prefix.clear(version)
-        raise
 
 
 def _install_units(prefix: Prefix, version: Path) -> None:

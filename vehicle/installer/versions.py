@@ -112,13 +112,26 @@ class Prefix:
         self.use(previous)
         return previous
 
-    def clear(self, version: Path) -> None:
-        """Remove a version that is damaged or not whole; whoever runs it keeps what it opened."""
-        hidden = self.versions / f'.{version.name}.removed'
-        shutil.rmtree(hidden, ignore_errors=True)
-        if version.exists():
-            version.rename(hidden)
-        shutil.rmtree(hidden, ignore_errors=True)
+    @contextmanager
+    def replacing(self, version: Path) -> Iterator[None]:
+        """
+        Make room for a version that the block installs; what was whole comes back if it fails.
+
+        Whoever runs what was there keeps what it has opened.
+        """
+        aside = self.versions / f'.{version.name}.replaced'
+        shutil.rmtree(aside, ignore_errors=True)
+        if (version / RECORD).is_file():
+            version.rename(aside)
+        shutil.rmtree(version, ignore_errors=True)
+        try:
+            yield
+        except BaseException:
+            shutil.rmtree(version, ignore_errors=True)
+            if aside.exists():
+                aside.rename(version)
+            raise
+        shutil.rmtree(aside, ignore_errors=True)
 
     def prune(self) -> tuple[list[Path], list[Path]]:
         """
@@ -132,9 +145,10 @@ class Prefix:
                 continue
             if _is_running(version):
                 running.append(version)
-            else:
-                self.clear(version)
-                removed.append(version)
+                continue
+            (version / RECORD).unlink(missing_ok=True)  # first: half of one is not whole
+            shutil.rmtree(version, ignore_errors=True)
+            removed.append(version)
         return removed, running
 
     def _target(self, name: str) -> Path | None:
