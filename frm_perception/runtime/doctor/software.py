@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -30,6 +31,7 @@ _FOR_ROS = MODULES[3:6]
 _OPTIONAL = 'cv_bridge'
 """Without it the node reads the encodings that most cameras have, and refuses others."""
 _LIMIT_S = 60.0
+_ROS_OF_UBUNTU = {'22.04': 'humble', '24.04': 'jazzy'}
 _BUILT_FOR_NUMPY_1 = ('humble', 'jazzy')
 
 # Says of a module at a time what came of it, so that whatever ends the process has a name.
@@ -77,18 +79,28 @@ def check_ros(machine: Machine, imports: Mapping[str, tuple[bool, str]]) -> Find
     bad = {name: text for name in _FOR_ROS for good, text in [imports[name]] if not good}
     if not bad:
         return finding(Level.OK, distribution or 'rclpy of Python packages, no ROS sourced')
-    installed = machine.paths('/opt/ros/*')
     told = '; '.join(f'{name}: {text}' for name, text in bad.items())
     if not distribution:
-        which = installed[0] if installed else '/opt/ros/jazzy'
         return finding(Level.ERROR, f'none is sourced, and there is no node without ({told})',
-                       f'"source {which}/setup.bash"'
-                       + ('' if installed else ' once it is installed'))
+                       _how_to_get_ros(machine))
     return finding(
         Level.ERROR, f'{distribution} is sourced, and this Python {sys.version.split()[0]} cannot '
         f'import it ({told})',
         "use the system's Python, which ROS is built for: a virtual environment made of it with "
         '--system-site-packages')
+
+
+def _how_to_get_ros(machine: Machine) -> str:
+    installed = machine.paths('/opt/ros/*')
+    if installed:
+        return f'"source {installed[0]}/setup.bash"'
+    match = re.search(r'^VERSION_ID="?([0-9.]+)', machine.text('/etc/os-release') or '',
+                      re.MULTILINE)
+    fit = _ROS_OF_UBUNTU.get(match[1] if match else '')
+    if fit:
+        return f'install ROS 2 {fit.title()}, then "source /opt/ros/{fit}/setup.bash"'
+    return ('install a ROS 2 Humble or Jazzy, or, on x86-64, "pip install -r '
+            'requirements/ros-wheels.txt"')
 
 
 def check_packages(imports: Mapping[str, tuple[bool, str]]) -> Finding:

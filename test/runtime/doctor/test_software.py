@@ -76,6 +76,16 @@ def test_where_none_is_sourced_the_one_that_is_there_is_named(tmp_path: Path) ->
     assert finding.remedy == '"source /opt/ros/humble/setup.bash"'
 
 
+@pytest.mark.parametrize(('release', 'words'), [
+    ('ID=ubuntu\nVERSION_ID="22.04"\n', 'ROS 2 Humble, then "source /opt/ros/humble'),
+    ('VERSION_ID="24.04"\n', 'ROS 2 Jazzy'), ('VERSION_ID="12"\n', 'ros-wheels.txt'),
+    (None, 'ros-wheels.txt')])
+def test_where_none_is_installed_the_one_for_the_system_is_named(
+        tmp_path: Path, release: str | None, words: str) -> None:
+    machine = laid_out(tmp_path, DESKTOP, {'/etc/os-release': release})
+    assert words in check_ros(machine, NO_RCLPY).remedy
+
+
 def test_a_sourced_ros_of_another_python_is_called_that(tmp_path: Path) -> None:
     finding = check_ros(laid_out(tmp_path, DESKTOP, None, {'ROS_DISTRO': 'jazzy'}), NO_RCLPY)
     assert finding.level is Level.ERROR and sys.version.split()[0] in finding.found
