@@ -40,14 +40,16 @@ KEPT = ('docs', 'vehicle', 'install.sh', 'LICENSE')
 PACKAGE = 'frm_perception'
 
 _SETUP = """\
-# Written by install.sh: `. {version}/setup.sh` lets a POSIX shell find frm_perception, its launch
-# files and its commands, with ROS beneath it.
+# Written by install.sh. A POSIX shell that reads this finds frm_perception, its launch files and
+# its commands, with ROS beneath it.
 {source}
 export AMENT_PREFIX_PATH={venv}"${{AMENT_PREFIX_PATH:+:$AMENT_PREFIX_PATH}}"
 export PYTHONPATH={packages}"${{PYTHONPATH:+:$PYTHONPATH}}"
 export PATH={version}/bin:"$PATH"
 # Fast DDS as it comes loses most large images: docs/transport.md.
-export FASTRTPS_DEFAULT_PROFILES_FILE="${{FASTRTPS_DEFAULT_PROFILES_FILE:-{profile}}}"
+if [ -z "${{FASTRTPS_DEFAULT_PROFILES_FILE:-}}" ]; then
+  export FASTRTPS_DEFAULT_PROFILES_FILE={profile}
+fi
 """
 _SOURCE_ROS = """\
 if [ -z "${{AMENT_PREFIX_PATH:-}}" ]; then
@@ -140,7 +142,7 @@ def _setup_text(version: Path, venv: Path, packages: Path, ros: Ros) -> str:
     return _SETUP.format(
         version=shlex.quote(str(version)), source=source, venv=shlex.quote(str(venv)),
         packages=shlex.quote(str(packages)),
-        profile=venv / 'share' / PACKAGE / 'config' / 'fastdds_shm.xml')
+        profile=shlex.quote(str(venv / 'share' / PACKAGE / 'config' / 'fastdds_shm.xml')))
 
 
 def _run(command: list[str], variables: dict[str, str]) -> None:

@@ -210,7 +210,7 @@ def _make(here: Path, manifest: Manifest, prefix: Prefix, version: Path, ros: Ro
 def _install_units(prefix: Prefix, version: Path) -> None:
     if not has_systemd():
         return
-    if prefix.folder == DEFAULT_PREFIX:
+    if prefix.folder.resolve() == DEFAULT_PREFIX.resolve():
         install_units(version, say)
     else:
         say(f'no units for systemd: they start what is in {DEFAULT_PREFIX}')
