@@ -153,6 +153,9 @@ def _switch(store: ModelStore, bundle: Bundle, args: argparse.Namespace) -> int:
                     'There is no current model, as before.'))
             return _undone(change, args.timeout) if asked else 1
     _say(f'{bundle.folder.name} is the current model, and {args.node} answers with it')
+    if not Path(change.model_dir).is_relative_to(store.folder):
+        _say(f'the model_dir of {args.node} was {change.model_dir!r}: let its file of parameters '
+             f'say {str(store.folder / "current")!r}, or it takes the old one at its next start')
     return 0
 
 

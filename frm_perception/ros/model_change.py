@@ -53,7 +53,8 @@ class ModelChange:
             SetParametersAtomically, f'{node}/set_parameters_atomically')
         self._node = node
         self._say = say
-        self._model_dir = ''
+        self.model_dir = ''
+        """What the node's parameter says before the change; known once it is prepared."""
 
     def prepare(self) -> None:
         """
@@ -71,7 +72,7 @@ class ModelChange:
             raise ModelChangeError(
                 f'{self._node} is {reports.engine["state"]} and serves no model that could be '
                 'changed; without --node the model is changed for its next configure')
-        self._model_dir = self._reports.parameters(REPORT_TIMEOUT_S)['model_dir']
+        self.model_dir = self._reports.parameters(REPORT_TIMEOUT_S)['model_dir']
 
     def change(self, model_dir: str, sha256: Collection[str], timeout_s: float) -> None:
         """
@@ -100,7 +101,7 @@ class ModelChange:
 
         :raises ModelChangeError: the node refuses it.
         """
-        self._set(self._model_dir, time.monotonic() + timeout_s)
+        self._set(self.model_dir, time.monotonic() + timeout_s)
 
     def _serves(self, sha256: Collection[str]) -> bool:
         engine = self._reports.engine
