@@ -65,7 +65,7 @@ _CHAINS = {'cpu': ('cpu',), 'cuda': ('cuda', 'cpu'), 'tensorrt': ('tensorrt', 'c
 _WITH_GPU = ('onnxruntime-gpu has it ("pip install onnxruntime-gpu"; on a Jetson the wheel that '
              'docs/jetson.md names)')
 
-_SPINNING_US = '200'
+_SPINNING_US = '1000'
 
 # ONNX Runtime's number for it; the next below is errors.
 _FATAL = 4
