@@ -20,8 +20,8 @@ import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Generic
-from typing import NamedTuple
 from typing import Protocol
 from typing import TypeVar
 
@@ -44,7 +44,8 @@ def is_building() -> bool:
     return any(thread.name == _THREAD for thread in threading.enumerate())
 
 
-class Failure(NamedTuple, Generic[Wish]):
+@dataclass(frozen=True)
+class Failure(Generic[Wish]):
     """A wish that could not be built, and why."""
 
     wish: Wish

@@ -198,7 +198,7 @@ def _is_installed(version: Path, ros: Ros) -> bool:
 
 
 def _make(here: Path, manifest: Manifest, prefix: Prefix, version: Path, ros: Ros) -> None:
-    say(f'installing into {version}')
+    say(f'installing into {version}: {manifest.installed_bytes / 1e6:.0f} MB at most, for minutes')
     try:
         with prefix.replacing(version):
             make_version(here, manifest, version, ros)
