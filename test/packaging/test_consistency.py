@@ -129,6 +129,14 @@ def test_package_xml_names_all_that_the_node_imports() -> None:
     assert used - own <= named
 
 
+def test_a_named_tuple_has_no_other_base_which_python_3_10_refuses() -> None:
+    found = {f'{path.name}: {node.name}' for path in SOURCES
+             for node in ast.walk(ast.parse(path.read_text()))
+             if isinstance(node, ast.ClassDef) and len(node.bases) > 1
+             and any(ast.unparse(base).endswith('NamedTuple') for base in node.bases)}
+    assert found == set()
+
+
 def test_requirements_are_pinned_and_agree() -> None:
     pins = defaultdict(set)
     for path in REQUIREMENTS:

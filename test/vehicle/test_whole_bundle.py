@@ -82,12 +82,24 @@ def without_network(command: list[str | Path],
         stdin=subprocess.DEVNULL, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
+def python_of(version: str) -> str:
+    """Return the Python of a version that `PATH` has, itself and not that of an environment."""
+    name = base_python() if version == HERE.python else f'python{version}'
+    try:
+        return subprocess.run([name, '-c', 'import sys; print(sys._base_executable)'], check=True,
+                              text=True, capture_output=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip(f'there is no Python {version} here')
+
+
+@pytest.mark.parametrize('python', ['3.10', '3.11', '3.12'])
 @pytest.mark.skipif(HERE.machine != 'x86_64', reason='there are wheels of ROS for x86_64 only')
 @pytest.mark.skipif(shutil.which('ip') is None, reason='iproute2 is not installed')
-def test_without_network_the_bundle_is_installed_and_runs_the_demo(folder: Path) -> None:
-    bundle = unpacked(HERE, folder)
+def test_without_network_the_bundle_is_installed_and_runs_the_demo(
+        folder: Path, python: str) -> None:
+    variables = {'HOME': str(folder / 'home'), 'PYTHON': python_of(python)}
+    bundle = unpacked(Target('x86_64', python), folder)
     (folder / 'home').mkdir()
-    variables = {'HOME': str(folder / 'home'), 'PYTHON': base_python()}
     said = without_network([bundle / 'install.sh', '--prefix', folder / 'opt',
                             '--with-ros-wheels'], **variables)
     assert said.returncode == 0, said.stdout
