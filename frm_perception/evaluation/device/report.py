@@ -110,6 +110,7 @@ def read_report(file: Path) -> dict[str, Any]:
                               f'--device-report" in format {FORMAT}')
         description(results)
         table(results)
+        _load(results)
     except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
         if isinstance(error, ReportError):
             raise
@@ -128,7 +129,7 @@ def devices_table(folder: Path) -> str:
     found = [list(_HEADINGS)]
     for file, results in reports.items():
         link = f'[{_cell(results["date"])}]({folder.name}/{file.name})'
-        found += rows(results, f'{link}, load {results["machine"]["load"]:.1f}')[1:]
+        found += rows(results, f'{link}, load {_load(results)}')[1:]
     there = ' '.join(str(results['device']['name']) for results in reports.values())
     found += [[f'Jetson {name}', *['-'] * (len(_HEADINGS) - 2), 'awaited']
               for name in AWAITED if name not in there]
@@ -149,6 +150,11 @@ def _software(results: Mapping[str, Any]) -> str:
         ('CUDA', device['cuda']), ('TensorRT', device['tensorrt']),
         *((package, results['versions'].get(package)) for package in _SOFTWARE)) if version]
     return ', '.join([system, *libraries])
+
+
+def _load(results: Mapping[str, Any]) -> str:
+    load = results['state']['load']
+    return f'{load["before"]:.1f}, then at most {load["most"]:.1f}'
 
 
 def _precision(variant: Mapping[str, Any]) -> str:

@@ -48,12 +48,14 @@ class Reading:
     :param megahertz: clock of each group of cores, and of each device that changes its own.
     :param slowed: thermal zones that slow something down now.
     :param events: what the counters of throttling say.
+    :param load: average of the last minute, this program included; None: not known.
     """
 
     celsius: dict[str, float]
     megahertz: dict[str, float]
     slowed: frozenset[str]
     events: dict[str, int]
+    load: float | None
 
 
 def read(machine: Machine) -> Reading:
@@ -71,7 +73,12 @@ def read(machine: Machine) -> Reading:
     return Reading(
         {zone.name: zone.celsius for zone in known}, clocks,
         frozenset(zone.name for zone in known if zone.throttling),
-        {path: count for path, count in events.items() if count is not None})
+        {path: count for path, count in events.items() if count is not None}, _load(machine))
+
+
+def _load(machine: Machine) -> float | None:
+    words = (machine.text('/proc/loadavg') or '').split()
+    return float(words[0]) if words else None
 
 
 class Watch:
@@ -101,6 +108,9 @@ class Watch:
                 megahertz.setdefault(name, []).append(value)
         return {
             'readings': len(self._readings),
+            'load': {'before': first.load,
+                     'most': max((reading.load for reading in self._readings
+                                  if reading.load is not None), default=None)},
             'celsius': {name: {'before': values[0], 'hottest': max(values), 'after': values[-1]}
                         for name, values in celsius.items()},
             'megahertz': {name: {'least': min(values), 'most': max(values)}

@@ -47,7 +47,8 @@ def report(**device: str) -> dict[str, Any]:
     """Return a whole report, of a device whose fastest engine is wrong."""
     good = variant('tensorrt', 'fp16', 8.0, 0.999)
     state = {'celsius': {'tj-thermal': {'before': 48.0, 'hottest': 71.5, 'after': 70.0}},
-             'megahertz': {}, 'throttled': [], 'readings': 61}
+             'megahertz': {}, 'throttled': [], 'readings': 61,
+             'load': {'before': 0.1, 'most': 2.3}}
     return {
         'benchmark': 'device', 'format': 1, 'date': '2026-11-30', 'interrupted': False,
         'device': {'name': 'NVIDIA Jetson Orin Nano Developer Kit', 'jetson_linux': '36.4',
@@ -104,7 +105,7 @@ def test_a_device_is_awaited_until_its_report_is_there(tmp_path: Path) -> None:
     shown = devices_table(folder)
     assert '| Jetson Orin Nano ' not in shown
     assert shown.count('awaited') == 3
-    assert '[2026-11-30](devices/nano.json), load 0.1' in shown
+    assert '[2026-11-30](devices/nano.json), load 0.1, then at most 2.3' in shown
     assert 'Jetson Linux 36.4 (JetPack 6.2), CUDA 12.6, TensorRT 10.3.0, onnxruntime-gpu' in shown
 
 

@@ -30,11 +30,11 @@ ZONE = '/sys/class/thermal/thermal_zone0'
 
 
 def test_temperature_and_clocks_are_told_from_first_to_last(tmp_path: Path) -> None:
-    machine = laid_out(tmp_path, {**ORIN_NANO, **CLOCKS})
+    machine = laid_out(tmp_path, {**ORIN_NANO, **CLOCKS, '/proc/loadavg': '0.50 0.1 0.1 1/99 7\n'})
     watch = Watch(machine)
-    for temperature, clock in (('61000', '1728000'), ('58500', '1190400')):
-        laid_out(tmp_path, {f'{ZONE}/temp': temperature,
-                            next(iter(CLOCKS)): clock})
+    for temperature, clock, load in (('61000', '1728000', '2.25'), ('58500', '1190400', '1.00')):
+        laid_out(tmp_path, {f'{ZONE}/temp': temperature, next(iter(CLOCKS)): clock,
+                            '/proc/loadavg': f'{load} 0.1 0.1 1/99 7\n'})
         watch.look()
     summary = watch.summary()
     assert summary['readings'] == 3
@@ -43,6 +43,7 @@ def test_temperature_and_clocks_are_told_from_first_to_last(tmp_path: Path) -> N
     assert summary['megahertz'] == {'policy0': {'least': 1190.4, 'most': 1728},
                                     '17000000.gpu': {'least': 1020, 'most': 1020}}
     assert summary['throttled'] == []
+    assert summary['load'] == {'before': 0.5, 'most': 2.25}
 
 
 def test_what_slowed_down_is_told(tmp_path: Path) -> None:
