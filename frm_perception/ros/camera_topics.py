@@ -35,6 +35,7 @@ from frm_perception.ros.qos import newest
 from frm_perception.ros.qos import overridable
 from frm_perception.ros.qos import remedy
 from frm_perception.ros.qos import words_of
+from frm_perception.runtime.shared_memory import others_with_segments
 
 try:
     from rclpy.event_handler import PublisherEventCallbacks
@@ -211,9 +212,11 @@ class CameraTopics:
             return (f'it is published as {", ".join(sorted({info.topic_type for info in others}))}'
                     f' by {described(others)}, but transport {self.transport} takes {ours}')
         taken = '' if self._images is None else words_of(self._images.qos_profile)
+        users = ', '.join(others_with_segments())
+        apart = f', or run as {users}, with whom Fast DDS shares no memory' if users else ''
         return (f'it has {len(publishers)} publisher(s): {described(publishers)}. This node takes '
-                f'{taken}. They send nothing, or offer less than that, or the DDS loses the '
-                'images on the way (see config/fastdds_shm.xml for FastDDS)')
+                f'{taken}. They send nothing, or offer less than that{apart}, or the DDS loses '
+                'the images on the way (see config/fastdds_shm.xml for FastDDS)')
 
     def _take_camera_info(self, message: CameraInfo) -> None:
         self.camera_info = message

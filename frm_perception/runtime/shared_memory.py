@@ -15,6 +15,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from pathlib import Path
 
 SHARED_MEMORY = Path('/dev/shm')
@@ -22,3 +24,25 @@ SEGMENT_BYTES = 70_300_000
 """What one process with ``config/fastdds_shm.xml`` takes of it, as measured."""
 PROFILE_VARIABLE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
 """Names the file of that profile."""
+
+
+def others_with_segments(folder: Path = SHARED_MEMORY) -> list[str]:
+    """
+    Return who else has memory of Fast DDS in a folder, which is shared within one user only.
+
+    :return: their names, or numbers where they have none; sorted.
+    """
+    owners = set()
+    for segment in folder.glob('fastrtps_*'):
+        try:
+            owners.add(segment.stat().st_uid)
+        except FileNotFoundError:  # its process has just ended
+            continue
+    return sorted(_name(owner) for owner in owners - {os.geteuid()})
+
+
+def _name(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)
