@@ -21,8 +21,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-# The programs of install.sh import each other as they do in a bundle.
-sys.path[:0] = [str(Path(__file__).parent), str(ROOT / 'vehicle'), str(ROOT)]
+# The programs of install.sh import each other as they do in a bundle; odd bundles need no ROS.
+sys.path[:0] = [str(Path(__file__).parent), str(ROOT / 'vehicle'), str(ROOT),
+                str(ROOT / 'test' / 'ros')]
 
 from stand_ins import Bundles  # noqa: E402
 
