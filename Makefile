@@ -34,8 +34,11 @@ demo:
 	@$(PREPARE) run -- frm demo $(if $(VIDEO),--video '$(VIDEO)') $(if $(BAG),--bag '$(BAG)') \
 		$(if $(TOPIC),--topic '$(TOPIC)') $(if $(SEED),--seed '$(SEED)') $(if $(FRAMES),--frames '$(FRAMES)')
 
+# Those of vehicle/ run in processes of their own: in one that had run some 1,700 others before, with
+# PyTorch, ONNX Runtime and DDS loaded, they ended in a segmentation fault that nobody has explained yet.
 test:
-	@$(TESTS) -m 'not slow'
+	@$(TESTS) -m 'not slow' --ignore=test/vehicle
+	@$(TESTS) -m 'not slow' test/vehicle
 
 test-slow:
 	@$(TESTS) -m slow
