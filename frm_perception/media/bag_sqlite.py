@@ -21,6 +21,7 @@ no other.
 from __future__ import annotations
 
 import sqlite3
+import struct
 from collections.abc import Collection
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -64,6 +65,9 @@ class SqliteStorage(BagStorage):
         except sqlite3.Error as error:
             raise MediaError(f'{file} is not a bag in SQLite, or its beginning is damaged '
                              f'({error})') from error
+        missing = _missing_bytes(file)
+        if missing and not _log(file).exists():
+            self._note(f'{file.name}: {missing} bytes are missing at its end')
         texts = {str(row.get('topic_type')): row.get('encoded_message_definition', '')
                  for row in definitions}
         for row in topics:
@@ -115,8 +119,7 @@ class SqliteStorage(BagStorage):
 
     def _connect(self) -> sqlite3.Connection:
         # With a log beside it, of a recorder that was killed, SQLite must look at that, too.
-        logged = self._file.with_name(f'{self._file.name}-wal').exists()
-        options = 'mode=ro' if logged else 'mode=ro&immutable=1'
+        options = 'mode=ro' if _log(self._file).exists() else 'mode=ro&immutable=1'
         # Who iterates in a thread may stop doing so in another.
         database = sqlite3.connect(f'{self._file.resolve().as_uri()}?{options}', uri=True,
                                    check_same_thread=False)
@@ -146,6 +149,27 @@ class SqliteStorage(BagStorage):
         if gaps:
             self._note(f'{self._file.name}: messages cannot be found in {len(gaps)} places, the '
                        f'first is {gaps[0]}')
+
+
+def _log(file: Path) -> Path:
+    return file.with_name(f'{file.name}-wal')
+
+
+def _missing_bytes(file: Path) -> int:
+    """
+    Return by how much a file is shorter than it says, https://www.sqlite.org/fileformat.html.
+
+    SQLite does not always complain: where the cut goes through a page, the rest of it may read as
+    if no message had ever been there.
+    """
+    with file.open('rb') as opened:
+        header = opened.read(100)
+    page, = struct.unpack_from('>H', header, 16)
+    changes, pages = struct.unpack_from('>2I', header, 24)
+    valid_for, = struct.unpack_from('>I', header, 92)
+    # The number of pages is not kept up by very old SQLite. 1 stands for pages of 65536 bytes.
+    stated = pages * (65536 if page == 1 else page) if changes == valid_for else 0
+    return max(stated - file.stat().st_size, 0)
 
 
 def _next_id(database: sqlite3.Connection, last: int) -> int | None:

@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 import yaml
 from backports import zstd
+from hypothesis import example
 from hypothesis import given
 from hypothesis import strategies as st
 from recorded_bags import BEGIN_NS
@@ -317,6 +318,16 @@ def test_copies_of_compressed_files_are_shared_and_removed(
     assert list(tmp_path.iterdir()) == [bag]
 
 
+def test_a_sqlite_file_that_is_cut_anywhere_says_so(
+        files: dict[str, bytes], tmp_path: Path) -> None:
+    whole, file = files['.db3'], tmp_path / 'a.db3'
+    for length in range(len(whole) // 2 // 512 * 512, len(whole), 512):
+        file.write_bytes(whole[:length])
+        recording = Recording(file)
+        assert any(f'{len(whole) - length} bytes are missing' in text
+                   for text in recording.damage), length
+
+
 def _cut(data: bytearray, place: float, length: int) -> bytearray:
     return data[:int(place * len(data))]
 
@@ -342,6 +353,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 @given(suffix=st.sampled_from(['.mcap', '.db3']), change=st.sampled_from(
     [_cut, _overwrite, _compress]), place=st.floats(0, 1), length=st.integers(1, 9000))
+@example('.db3', _cut, 0.9453125, 1)
 def test_no_damage_does_more_than_cost_messages(
         files: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory, suffix: str,
         change: Callable[[bytearray, float, int], bytearray], place: float, length: int) -> None:
