@@ -74,10 +74,14 @@ def test_as_fast_as_it_is_answered_every_image_is_answered_once_and_in_order(
         probe: Probe, node: SegmenterProcess, drive: Path, tmp_path: Path) -> None:
     with Listener(probe, node, 'front/segmentation/label', Image) as labels, \
             Listener(probe, node, '/clock', Clock, QoSProfile(depth=1000)) as clock:
-        status, said = replay(tmp_path / 'log', str(drive), '--as-answered', *to(node))
-        assert status == 0, said
-        assert f'{FRAMES} of {FRAMES} images answered; from publication to mask p50' in said
-        assert [stamp_ns(message) for message in labels.heard] == STAMPS
+        for _ in range(5):
+            labels.heard.clear()
+            status, said = replay(tmp_path / 'log', str(drive), '--as-answered', *to(node))
+            assert status == 0, said
+            assert f'{FRAMES} of {FRAMES} images answered; from publication to mask p50' in said
+            assert [stamp_ns(message) for message in labels.heard] == STAMPS
+            if clock.heard:  # a drive of milliseconds may be over before the clock finds us
+                break
         times = [stamp_ns(message) for message in clock.heard]
     assert times == sorted(times)
     # It stands still from one message to the next.
