@@ -34,7 +34,7 @@ from frm_perception.deploy.runtimes import Subject
 from frm_perception.deploy.runtimes import litert
 from frm_perception.deploy.runtimes import openvino
 from frm_perception.networks.cost import Cost
-from frm_perception.runtime.engines.openvino import load_openvino
+from frm_perception.runtime.engines.openvino import openvino_core
 
 _ROAD = 'road-segmentation-adas-0001'
 _DEEPLAB = 'deeplab-edgetpu-slim-cityscapes'
@@ -65,7 +65,7 @@ def road_network(file: Path, size: tuple[int, int], threads: int) -> Subject:
 
     :param size: (height, width) in place of the file's 512x896; multiples of 32.
     """
-    model = load_openvino().Core().read_model(file)
+    model = openvino_core().read_model(file)
     model.reshape([1, 3, *size])
     image = np.random.default_rng(0).uniform(0, 255, (1, 3, *size)).astype(np.float32)
     return Subject(_ROAD, size, 'fp32', _cost_of_ir(model), {}, None,

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from frm_perception.networks.cost import Cost
 from frm_perception.runtime.engines.onnx_profile import node_events
 from frm_perception.runtime.engines.onnx_runtime import load_onnxruntime
-from frm_perception.runtime.engines.openvino import load_openvino
+from frm_perception.runtime.engines.openvino import openvino_core
 
 Infer = Callable[[], NDArray[Any]]
 """Runs a loaded model once."""
@@ -91,7 +91,7 @@ def openvino(model: Any, image: NDArray[Any], threads: int, precision: str = 'f3
     :param model: an ONNX file or its bytes, or an ``openvino.Model``.
     :param precision: 'f32' or 'bf16'; left alone, it takes bfloat16 on a processor that has it.
     """
-    core = load_openvino().Core()
+    core = openvino_core()
     if isinstance(model, bytes):
         model = core.read_model(model)
     compiled = core.compile_model(model, 'CPU', {

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from frm_perception.labels import CAMVID
 from frm_perception.labels import CITYSCAPES
 from frm_perception.labels import IGNORE
-from frm_perception.runtime.engines.openvino import load_openvino
+from frm_perception.runtime.engines.openvino import openvino_core
 
 Image = NDArray[np.uint8]
 
@@ -75,7 +75,7 @@ class RoadTeacher:
     """
 
     def __init__(self, file: Path) -> None:
-        self._model = load_openvino().Core().compile_model(
+        self._model = openvino_core().compile_model(
             file, 'CPU', {'INFERENCE_PRECISION_HINT': 'f32'})
         taken, given = self._model.input(0).partial_shape, self._model.output(0).partial_shape
         if (taken.is_dynamic or given.is_dynamic or len(taken) != 4

@@ -27,6 +27,7 @@ import io
 import sys
 from collections import Counter
 from collections.abc import Mapping
+from functools import cache
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,7 @@ class OpenVinoEngine:
             openvino = load_openvino()
         except ImportError as error:
             raise ProviderError(f'{beginning}, but {error}') from error
-        core = openvino.Core()
+        core = openvino_core()
         hint, lack = _precision_hint(options.precision,
                                      core.get_property(_DEVICE, 'OPTIMIZATION_CAPABILITIES'))
         config = {
@@ -192,6 +193,20 @@ def load_openvino() -> Any:
         if hide:
             del sys.modules['openvino_telemetry']
     return openvino
+
+
+@cache
+def openvino_core() -> Any:
+    """
+    Return the ``openvino.Core`` of this process, which stays until it ends.
+
+    :raises ImportError: OpenVINO cannot be imported.
+    """
+    # Two that come and go end the process. Each gives the thread that makes it a stack for signals
+    # (class SigAltStackSetup of OpenVINO's plugin for the CPU) and frees it when it goes, even
+    # where the thread still has it: when the older one goes first, or another thread lets it go.
+    # The next signal that Python handles, such as Ctrl-C, then is a segmentation fault.
+    return load_openvino().Core()
 
 
 def _key(model: bytes, options: EngineOptions, config: Mapping[str, object],

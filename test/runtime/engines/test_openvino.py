@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny_bundle
 from tiny_bundle import tiny_model
 
 from frm_perception.runtime import processor
@@ -31,8 +33,7 @@ from frm_perception.runtime.engines import openvino as engine_module
 from frm_perception.runtime.engines.openvino import OpenVinoEngine
 
 # OpenVINO takes bf16 by itself here, so that fp32 has to be proved and not only hoped for.
-CAPABILITIES = engine_module.load_openvino().Core().get_property(
-    'CPU', 'OPTIMIZATION_CAPABILITIES')
+CAPABILITIES = engine_module.openvino_core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
 BF16 = 'BF16' in CAPABILITIES and engine_module._has_bf16_instructions()
 needs_bf16 = pytest.mark.skipif(not BF16, reason='this processor does not compute in bf16')
 
@@ -103,9 +104,32 @@ def test_importing_openvino_sends_nothing() -> None:
     # A process of its own: in this one openvino is imported already.
     program = (
         'import sys\n'
-        'from frm_perception.runtime.engines.openvino import load_openvino\n'
-        'assert load_openvino().Core().available_devices\n'
+        'from frm_perception.runtime.engines.openvino import openvino_core\n'
+        'assert openvino_core().available_devices\n'
         'from openvino.tools.ovc import telemetry_utils\n'
         'assert telemetry_utils.tm.__name__ == "openvino.tools.ovc.telemetry_stub"\n'
         'assert "openvino_telemetry" not in sys.modules\n')
     subprocess.run([sys.executable, '-c', program], check=True)
+
+
+@pytest.mark.parametrize('end', [
+    'first = load(); second = load(); first.close(); del first; second.close(); del second',
+    'engines = [load()]; end = Thread(target=engines.clear); end.start(); end.join()',
+], ids=['the older first', 'by another thread'])
+def test_signals_are_handled_after_engines_were_replaced(end: str) -> None:
+    # A process of its own: it would die.
+    program = (
+        'import os, signal\n'
+        'from threading import Thread\n'
+        'from tiny_bundle import tiny_model\n'
+        'from frm_perception.runtime.engines import EngineOptions\n'
+        'from frm_perception.runtime.engines.openvino import OpenVinoEngine\n'
+        'def load():\n'
+        '    return OpenVinoEngine(tiny_model(), "fp32.onnx", EngineOptions("openvino"))\n'
+        'signal.signal(signal.SIGUSR1, lambda number, frame: print("heard"))\n'
+        f'{end}\n'
+        'os.kill(os.getpid(), signal.SIGUSR1)\n')
+    environment = {**os.environ, 'PYTHONPATH': str(Path(tiny_bundle.__file__).parent)}
+    ended = subprocess.run([sys.executable, '-c', program], env=environment, capture_output=True,
+                           text=True, check=True)
+    assert ended.stdout == 'heard\n'
