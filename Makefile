@@ -34,13 +34,8 @@ demo:
 	@$(PREPARE) run -- frm demo $(if $(VIDEO),--video '$(VIDEO)') $(if $(BAG),--bag '$(BAG)') \
 		$(if $(TOPIC),--topic '$(TOPIC)') $(if $(SEED),--seed '$(SEED)') $(if $(FRAMES),--frames '$(FRAMES)')
 
-# In three parts, each with processes of its own: one that had run more than a thousand tests of all
-# kinds, with PyTorch, ONNX Runtime and DDS loaded, often ended in a segmentation fault.
-ROS_TESTS = test/ros test/benchmarks test/launch
 test:
-	@$(TESTS) -m 'not slow' $(addprefix --ignore=,$(ROS_TESTS) test/vehicle)
-	@$(TESTS) -m 'not slow' $(ROS_TESTS)
-	@$(TESTS) -m 'not slow' test/vehicle
+	@$(TESTS) -m 'not slow'
 
 test-slow:
 	@$(TESTS) -m slow
