@@ -59,7 +59,8 @@ def _score(network, images, labels):
     with torch.no_grad():
         found = _labels(ImageNetwork(network).eval()(images))
     matrix = ConfusionMatrix(CAMVID.classes)
-    matrix.update(labels.numpy().astype(np.uint8), found)
+    for target, prediction in zip(labels.numpy().astype(np.uint8), found):
+        matrix.update(target, prediction)
     return matrix.pixel_accuracy(), matrix.mean_iou()
 
 
