@@ -50,10 +50,13 @@ class Gate:
             demand is on the figure itself.
         """
         figure, _, value = text.rpartition('=')
+        unclear = f'{text!r} is not FIGURE=VALUE, such as drivable_iou=0.95'
+        if not figure:
+            raise GateError(unclear)
         try:
             gate = cls(figure, float(value), drop)
         except ValueError as error:
-            raise GateError(f'{text!r} is not FIGURE=VALUE, such as drivable_iou=0.95') from error
+            raise GateError(unclear) from error
         if not drop and less_is_better(figure):
             raise GateError(f'less is better of {figure}; --max-drop {figure}=MILLISECONDS fails '
                             'where it rises by more than that')

@@ -49,8 +49,9 @@ def test_a_demand_is_met_or_says_why_not(demand: str, drop: bool, found: dict[st
 
 
 @pytest.mark.parametrize(('demand', 'drop', 'why'), [
-    ('drivable_iou', False, 'is not FIGURE=VALUE'), ('drivable_iou=high', False, 'FIGURE=VALUE'),
-    ('drivable_iou=95', False, 'from 0 to 1'), ('drivable_iou=nan', False, 'from 0 to 1'),
+    ('drivable_iou', False, 'is not FIGURE=VALUE'), ('0.01', True, 'is not FIGURE=VALUE'),
+    ('drivable_iou=high', False, 'FIGURE=VALUE'), ('drivable_iou=95', False, 'from 0 to 1'),
+    ('drivable_iou=nan', False, 'from 0 to 1'),
     ('mean_iou=-0.1', True, 'from 0 to 1'), ('latency_p95=20', False, 'less is better')])
 def test_a_demand_that_makes_no_sense_is_refused(demand: str, drop: bool, why: str) -> None:
     with pytest.raises(GateError, match=why):
